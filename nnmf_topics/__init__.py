@@ -1,0 +1,1 @@
+"""Hierarchical topic models for gensim by Neural NMF."""

@@ -1,0 +1,112 @@
+"""The one door to the GPU: which arrays, on which device, and how they come and go.
+
+Kernels begin with ``xp = namespace(arrays)`` and then use the array-API standard; nothing outside
+this module imports cupy. Importing it loads NumPy and SciPy only.
+"""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from array_api_compat import array_namespace as namespace
+from array_api_compat import device as device_of
+from array_api_compat import is_cupy_array, is_numpy_array
+
+from nnmf_topics._typing import Array, Matrix
+
+__all__ = ["Device", "device_of", "namespace", "resolve_device", "to_host"]
+
+logger = logging.getLogger(__name__)
+
+
+def to_host(array: Array) -> np.ndarray:
+    """Return a NumPy array with the values of an array of any namespace and device."""
+    if is_numpy_array(array):
+        return np.asarray(array)
+    if is_cupy_array(array):
+        return np.asarray(array.get())
+    xp = namespace(array)
+    return np.asarray(array.to_device(xp.__array_namespace_info__().default_device()))
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place where arrays live: the host, or one GPU.
+
+    Attributes
+    ----------
+    name : str
+        "cpu" or "cuda:N".
+    """
+
+    name: str
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether this is a CUDA device."""
+        return self.name != "cpu"
+
+    def active(self) -> contextlib.AbstractContextManager[Any]:
+        """Context in which new arrays are made here, and a singular matrix raises as in NumPy."""
+        if not self.is_gpu:
+            return contextlib.nullcontext()
+        import cupy
+        import cupyx
+
+        stack = contextlib.ExitStack()
+        stack.enter_context(cupy.cuda.Device(int(self.name.split(":")[1])))
+        stack.enter_context(cupyx.errstate(linalg="raise"))
+        return stack
+
+    def put(self, matrix: Matrix) -> Matrix:
+        """Move a host array or SciPy sparse matrix here (no copy on the host)."""
+        if not self.is_gpu:
+            return matrix
+        import cupy
+        import cupyx.scipy.sparse as cusp
+
+        with self.active():
+            if not sp.issparse(matrix):
+                return cupy.asarray(matrix)
+            return getattr(cusp, f"{matrix.format}_matrix")(matrix)  # type: ignore[attr-defined]
+
+
+def resolve_device(name: str = "auto") -> Device:
+    """Turn "auto", "cpu", "cuda" or "cuda:N" into a `Device` that works.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of these.
+    RuntimeError
+        If a GPU is asked for by name and none works, with the reason.
+    """
+    kind, _, index = str(name).partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+        raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:N", not {name!r}')
+    if kind == "cpu":
+        return Device("cpu")
+    reason = _gpu_problem(int(index or 0))
+    if reason is None:
+        logger.info("using GPU cuda:%d", int(index or 0))
+        return Device(f"cuda:{int(index or 0)}")
+    if kind == "cuda":
+        raise RuntimeError(f'device={name!r} cannot be used: {reason}; use device="cpu"')
+    return Device("cpu")
+
+
+def _gpu_problem(index: int) -> str | None:
+    """Why GPU `index` cannot be used, or None. CuPy imports without a driver: allocate to know."""
+    try:
+        import cupy
+    except ImportError:
+        return "cupy is not installed (pip install nnmf-topics[cuda12])"
+    try:
+        with cupy.cuda.Device(index):
+            cupy.zeros(1) + 1
+    except Exception as error:  # CUDA errors have no common base class
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,19 @@
+"""Corpora to try topic models on: real ones by their loaders, and one planted with a known tree."""
+
+from nnmf_topics.datasets._bundle import TopicCorpus
+from nnmf_topics.datasets._catalogue import DatasetInfo, available
+from nnmf_topics.datasets._posts import NEWSGROUPS
+from nnmf_topics.datasets.lee import load_lee
+from nnmf_topics.datasets.newsgroups import PAPER_GROUPS, fetch_20newsgroups
+from nnmf_topics.datasets.planted import make_hierarchical_corpus
+
+__all__ = [
+    "NEWSGROUPS",
+    "PAPER_GROUPS",
+    "DatasetInfo",
+    "TopicCorpus",
+    "available",
+    "fetch_20newsgroups",
+    "load_lee",
+    "make_hierarchical_corpus",
+]

@@ -1,0 +1,450 @@
+"""A hierarchy of topics in words: plain data that lives without the model it came from."""
+
+import hashlib
+import json
+import operator
+import os
+import re
+import reprlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnmf_topics import _views
+from nnmf_topics.topics import (
+    Array,
+    Factors,
+    child_shares,
+    resolve_layer,
+    strongest_parent,
+    top_terms,
+    topic_term,
+)
+
+_FORMAT, _VERSION = "nnmf_topics.hierarchy", 1
+_KEYS = ("layer", "index", "weight", "label", "terms", "children")
+_MAX_LAYERS, _MAX_INDEX = 64, 2**31
+_MIN_TERMS = 8
+_WRITING = threading.Lock()
+
+
+@dataclass(repr=False)
+class Topic:
+    """One topic. Iterating over it gives its children; ``str`` shows it and all below it.
+
+    Attributes
+    ----------
+    layer : int
+        0 is the finest layer.
+    index : int
+        The number of the topic in its layer.
+    weight : float
+        For a root its share of the corpus, below it the share of the parent's words that comes
+        through this topic. The shares of siblings sum to less than 1 where the parent also uses
+        topics that are closer to another parent.
+    terms : tuple of (str, float)
+        The strongest words and their probabilities, strongest first.
+    children : list of Topic
+        Topics of the next finer layer, strongest first.
+    label : str or None
+        A name of your choice, shown in every view: ``topic.label = "politics"``.
+    """
+
+    layer: int
+    index: int
+    weight: float
+    terms: tuple[tuple[str, float], ...]
+    children: list["Topic"] = field(default_factory=list)
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        self.layer, self.index, self.weight = int(self.layer), int(self.index), float(self.weight)
+        self.terms = tuple((str(word), float(weight)) for word, weight in self.terms)
+        self.children = list(self.children)
+
+    def __iter__(self) -> Iterator["Topic"]:
+        return iter(self.children)
+
+    def __str__(self) -> str:
+        return _views.text([self], 10)
+
+    def __repr__(self) -> str:
+        heading = _views.heading(self, 4)
+        return (
+            f"<Topic {self.index} of layer {self.layer}, {len(self.children)} children: {heading}>"
+        )
+
+
+@dataclass(repr=False)
+class TopicHierarchy:
+    """Topics of several layers as trees: plain data, compared by value.
+
+    ``h[0]`` is the first root, ``h[layer, index]`` any topic; iterating and ``len`` see the roots.
+    Views take `topn`, the number of words shown of each topic (None for all that are kept).
+
+    Attributes
+    ----------
+    roots : list of Topic
+        The topics of the coarsest layer, strongest first.
+    """
+
+    roots: list[Topic] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(self.roots)
+
+    def __len__(self) -> int:
+        return len(self.roots)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Topic:
+        if not isinstance(key, tuple):
+            return self.roots[key]
+        layer, index = key
+        layer = resolve_layer(layer, self.roots[0].layer + 1 if self.roots else 0)
+        for topic in self.walk():
+            if (topic.layer, topic.index) == (layer, index):
+                return topic
+        raise IndexError(f"no topic {index} in layer {layer} of this hierarchy")
+
+    def walk(self) -> Iterator[Topic]:
+        """Yield every topic, depth first, parents before children."""
+        return (topic for _, _, topic in _views.walk(self.roots))
+
+    def cut(self, depth: int) -> "TopicHierarchy":
+        """Return a copy of the `depth` top levels; ``cut(1)`` keeps the roots only.
+
+        Raises
+        ------
+        ValueError
+            If `depth` is less than 1.
+        """
+        if operator.index(depth) < 1:
+            raise ValueError(f"depth is {depth}; keep at least 1 level")
+        return TopicHierarchy([_cut(root, depth) for root in self.roots])
+
+    def find(self, word: str) -> list[Topic]:
+        """Return the topics that have `word` among their terms, where it is most probable first."""
+
+        def strength(topic: Topic) -> float:
+            return next((weight for term, weight in topic.terms if term == word), -1.0)
+
+        found = [topic for topic in self.walk() if strength(topic) >= 0]
+        return sorted(found, key=strength, reverse=True)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        topics = list(self.walk())
+        layers = len({topic.layer for topic in topics})
+        return f"<TopicHierarchy: {len(topics)} topics, {layers} layers, {len(self)} roots>"
+
+    def _repr_html_(self) -> str:
+        return _views.html_fragment(self.roots, 10)
+
+    def to_text(self, topn: int | None = 10) -> str:
+        """Return one line a topic, indented by depth: index, share, label and words."""
+        return _views.text(self.roots, topn)
+
+    def print(self, topn: int | None = 10, file: TextIO | None = None) -> None:
+        """Print `to_text` to `file`, by default standard output."""
+        print(self.to_text(topn), file=file)
+
+    def to_html(self, path: str | os.PathLike[str], topn: int | None = 10) -> None:
+        """Write a page that folds and unfolds; it needs no script and no other file."""
+        _write(Path(path), _views.html_page(self.roots, topn))
+
+    def to_dataframe(self, topn: int | None = 10) -> Any:
+        """Return a pandas DataFrame with one topic a row, parents before children.
+
+        Columns: layer, index, parent (index in the layer above, <NA> for roots), label (None
+        where there is none), weight, terms (the words, joined by ", "). Texts are not escaped.
+        """
+        return _views.dataframe(self.roots, topn)
+
+    def to_networkx(self, topn: int | None = 10) -> Any:
+        """Return a networkx DiGraph from parents to children.
+
+        Nodes are (layer, index) with the attributes layer, index, label, weight and terms (pairs of
+        word and probability); edges carry the weight of the child.
+        """
+        return _views.graph(self.roots, topn)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hierarchy in dicts, lists, str, int and float only."""
+        roots = [_topic_to_dict(root) for root in self.roots]
+        return {"format": _FORMAT, "version": _VERSION, "roots": roots}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` made.
+
+        Raises
+        ------
+        ValueError
+            If anything in it is not as `to_dict` makes it; the message says where and what.
+        """
+        if not isinstance(document, Mapping) or document.get("format") != _FORMAT:
+            raise ValueError(f'not a topic hierarchy: no "format": "{_FORMAT}"')
+        version = document.get("version")
+        if type(version) is not int or version != _VERSION:
+            raise ValueError(
+                f"version {reprlib.repr(version)} of the format is not known, only {_VERSION}; "
+                "upgrade nnmf-topics to read a newer one"
+            )
+        unknown = set(document) - {"format", "version", "roots", "sha256"}
+        if unknown or "roots" not in document:
+            raise ValueError(f"unknown keys {reprlib.repr(sorted(map(str, unknown)))} or no roots")
+        hierarchy = cls(_read_topics(document["roots"], "roots", None, set()))
+        if "sha256" in document and document["sha256"] != hierarchy._digest():
+            raise ValueError(
+                "damaged: the content does not have its sha256 (if edited, delete that entry)"
+            )
+        return hierarchy
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return `to_dict` as JSON, in ASCII."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` made.
+
+        Raises
+        ------
+        ValueError
+            If it is no JSON, or as in `from_dict`.
+        """
+        try:
+            document = json.loads(text)
+        except RecursionError:
+            raise ValueError("not a topic hierarchy: nested too deeply") from None
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from error
+        return cls.from_dict(document)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the hierarchy to exactly `path`, as JSON with a checksum; all or nothing.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; what was at `path` is intact.
+        ValueError
+            If a topic was changed into something `load` would refuse, such as a negative weight.
+        """
+        document = self.to_dict()
+        type(self).from_dict(document)
+        _write(Path(path), json.dumps(document | {"sha256": self._digest()}) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a file of `save`, or of `to_json`. Never runs code from it.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or no topic hierarchy; the message names it and what is wrong.
+        """
+        try:
+            return cls.from_json(Path(path).read_bytes().decode("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
+
+
+def build_hierarchy(
+    factors: Factors,
+    words: Callable[[int], str] | Mapping[int, str] | Sequence[str],
+    masses: ArrayLike,
+    topn: int | None = 30,
+) -> TopicHierarchy:
+    """Put the topics of all layers into trees: each one under its strongest parent.
+
+    Parameters
+    ----------
+    factors : sequence of ndarray
+        A_0 (terms, k_0), A_1 (k_0, k_1), ...; floating, nonnegative.
+    words : callable, mapping or sequence
+        From the id of a term to the word.
+    masses : array_like (k_{L-1},)
+        How much of the corpus each coarsest topic holds, in any unit.
+    topn : int or None
+        How many words of a topic to keep, of those with a weight above 0; never less than 8.
+
+    Raises
+    ------
+    ValueError
+        If `masses` are not one finite number >= 0 for each coarsest topic.
+    """
+    word = words if callable(words) else words.__getitem__
+    layers = [
+        [
+            Topic(layer, index, 0.0, _terms(row, word, topn))
+            for index, row in enumerate(topic_term(factors, layer))
+        ]
+        for layer in range(len(factors))
+    ]
+    for layer in range(1, len(factors)):
+        shares, parents = child_shares(factors, layer), strongest_parent(factors, layer)
+        for child in layers[layer - 1]:
+            parent = parents[child.index]
+            child.weight = float(shares[child.index, parent])
+            layers[layer][parent].children.append(child)
+    for root, weight in zip(layers[-1], _root_weights(masses, len(layers[-1])), strict=True):
+        root.weight = weight
+    for siblings in [layers[-1], *(topic.children for layer in layers for topic in layer)]:
+        siblings.sort(key=lambda topic: (-topic.weight, topic.index))
+    return TopicHierarchy(layers[-1])
+
+
+def _terms(
+    row: Array, word: Callable[[int], str], topn: int | None
+) -> tuple[tuple[str, float], ...]:
+    chosen = top_terms(row, None if topn is None else max(topn, _MIN_TERMS)).tolist()
+    kept = [term for rank, term in enumerate(chosen) if rank < _MIN_TERMS or row[term] > 0]
+    return tuple((str(word(term)), float(row[term])) for term in kept)
+
+
+def _root_weights(masses: ArrayLike, count: int) -> list[float]:
+    weights = np.asarray(masses, dtype=np.float64)
+    if weights.shape != (count,) or not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(
+            f"masses must be {count} finite numbers >= 0, one for each coarsest topic, "
+            f"not {reprlib.repr(weights.tolist())}"
+        )
+    total = weights.sum()
+    shares = weights / total if total > 0 else np.full(count, 1 / count)
+    return [float(share) for share in shares]
+
+
+def _cut(topic: Topic, depth: int) -> Topic:
+    children = [_cut(child, depth - 1) for child in topic.children] if depth > 1 else []
+    return replace(topic, children=children)
+
+
+def _topic_to_dict(topic: Topic) -> dict[str, Any]:
+    return {
+        "layer": int(topic.layer),
+        "index": int(topic.index),
+        "weight": float(topic.weight),
+        "label": None if topic.label is None else str(topic.label),
+        "terms": [[str(word), float(weight)] for word, weight in topic.terms],
+        "children": [_topic_to_dict(child) for child in topic.children],
+    }
+
+
+def _read_topics(
+    items: Any, where: str, layer: int | None, seen: set[tuple[int, int]]
+) -> list[Topic]:
+    """Check and read siblings, which are all of one layer: that of the first, if None is given."""
+    topics: list[Topic] = []
+    for number, item in enumerate(_sequence(items, where)):
+        topics.append(_read_topic(item, f"{where}[{number}]", layer, seen))
+        layer = topics[-1].layer
+    return topics
+
+
+def _read_topic(item: Any, where: str, layer: int | None, seen: set[tuple[int, int]]) -> Topic:
+    if not isinstance(item, Mapping) or set(item) != set(_KEYS):
+        raise _wrong(where, item, f"an object with exactly the keys {', '.join(_KEYS)}")
+    key = (
+        _integer(item["layer"], f"{where}.layer", _MAX_LAYERS),
+        _integer(item["index"], f"{where}.index", _MAX_INDEX),
+    )
+    if layer not in (None, key[0]):
+        raise _wrong(f"{where}.layer", key[0], f"{layer}, one below its parent and as its siblings")
+    if key in seen:
+        raise ValueError(f"{where}: topic {key[1]} of layer {key[0]} is there twice")
+    seen.add(key)
+    label = item["label"]
+    if not isinstance(label, str | None):
+        raise _wrong(f"{where}.label", label, "a string or null")
+    return Topic(
+        *key,
+        _weight(item["weight"], f"{where}.weight"),
+        _read_terms(item["terms"], f"{where}.terms"),
+        _read_topics(item["children"], f"{where}.children", key[0] - 1, seen),
+        label,
+    )
+
+
+def _read_terms(items: Any, where: str) -> tuple[tuple[str, float], ...]:
+    pairs = []
+    for number, item in enumerate(_sequence(items, where)):
+        place = f"{where}[{number}]"
+        if len(_sequence(item, place)) != 2 or not isinstance(item[0], str):
+            raise _wrong(place, item, "a word and its weight")
+        pairs.append((item[0], _weight(item[1], f"{place}[1]")))
+    return tuple(pairs)
+
+
+def _sequence(value: Any, where: str) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise _wrong(where, value, "a list")
+    return value
+
+
+def _integer(value: Any, where: str, limit: int) -> int:
+    if type(value) is not int or not 0 <= value < limit:
+        raise _wrong(where, value, f"an integer from 0 to {limit - 1}")
+    return value
+
+
+def _weight(value: Any, where: str) -> float:
+    # Comparing, unlike float(), takes integers of any length; NaN fails every comparison.
+    if type(value) not in (int, float) or not 0 <= value <= sys.float_info.max:
+        raise _wrong(where, value, "a finite number >= 0")
+    return float(value)
+
+
+def _wrong(where: str, value: Any, expected: str) -> ValueError:
+    return ValueError(f"{where} is {reprlib.repr(value)}, not {expected}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole or not at all, and sweep what killed writers left beside it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _WRITING:
+            _sweep(path)
+            try:
+                with part.open("x", encoding="utf-8", newline="\n") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def _sweep(path: Path) -> None:
+    name = re.compile(rf"\.{re.escape(path.name)}\.(\d{{1,9}})\.part")
+    for file in path.parent.iterdir():
+        match = name.fullmatch(file.name)
+        if match and not _is_writing(int(match[1])):
+            file.unlink(missing_ok=True)
+
+
+def _is_writing(process: int) -> bool:
+    if process == os.getpid():
+        return False  # the caller holds the lock, so nothing else of this process is writing
+    if os.name != "posix":
+        return True  # elsewhere asking would signal the process
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,125 @@
+"""Starts: factors in normal form from which training sets out."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sklearn.utils.extmath import randomized_svd
+
+from nnmf_topics._backend import namespace
+from nnmf_topics._typing import Array, InitName, Matrix
+from nnmf_topics.network import evaluate
+from nnmf_topics.nnls import nnls
+from nnmf_topics.optimizers import GramDescent, unit_columns
+
+_ALTERNATIONS = 6
+
+Start = Callable[[Matrix, Sequence[int], np.random.RandomState], list[np.ndarray]]
+
+
+def initialize(
+    name: InitName, X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+) -> list[np.ndarray]:
+    """Return A_0 (terms, k_0), A_1 (k_0, k_1), ... with unit columns, in the dtype of X.
+
+    Parameters
+    ----------
+    name : {"layerwise", "nndsvd", "random"}
+        "layerwise": each layer from NNDSVD and a few alternating steps on the codes of the layer
+        below, as hierarchical NMF goes. "nndsvd": the same without the alternating steps.
+        "random": uniform in [0, 1).
+    X : Matrix (terms, documents) on the host
+        The corpus, or a sample of it.
+    widths : k_0, k_1, ...
+    random_state : numpy.random.RandomState
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+    """
+    starts: dict[str, Start] = {"layerwise": _layerwise, "nndsvd": _nndsvd, "random": _random}
+    if name not in starts:
+        raise ValueError(f'init must be "layerwise", "nndsvd" or "random", not {name!r}')
+    return [A.astype(X.dtype, copy=False) for A in starts[name](X, widths, random_state)]
+
+
+def _random(
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+) -> list[np.ndarray]:
+    shapes = zip((X.shape[0], *widths), widths, strict=False)
+    return [unit_columns(random_state.random_sample(shape)) for shape in shapes]
+
+
+def _nndsvd(
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+) -> list[np.ndarray]:
+    return _stack(X, widths, random_state, alternations=0)
+
+
+def _layerwise(
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+) -> list[np.ndarray]:
+    return _stack(X, widths, random_state, alternations=_ALTERNATIONS)
+
+
+def _stack(
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, alternations: int
+) -> list[np.ndarray]:
+    factors = []
+    signal = X
+    for k in widths:
+        A = alternate(signal, unit_columns(nndsvd(signal, k, random_state)), alternations)
+        factors.append(A)
+        signal = nnls(A, signal).S
+    return factors
+
+
+def alternate(X: Matrix, A: Array, steps: int) -> Array:
+    """Improve the factor of a single NMF of X: exact codes and one descent step, in turn."""
+    norm = squared_norm(X)
+    supports = None
+    for _ in range(steps):
+        evaluation, supports = evaluate([A], X, norm, "reconstruction", supports)
+        (A,) = GramDescent().propose([A], evaluation)
+    return A
+
+
+def squared_norm(X: Matrix) -> Array:
+    """||X||_F^2 as a float64 scalar of the array's namespace."""
+    if hasattr(X, "nnz"):
+        X = X.data
+    xp = namespace(X)
+    return xp.sum(X * X, dtype=xp.float64)
+
+
+def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray:
+    """First factor of the nonnegative double SVD, zeros filled with a hundredth of the mean.
+
+    Of every singular pair the dominant of its positive and negative parts is taken (Boutsidis and
+    Gallopoulos, "SVD based initialization: a head start for NMF", 2008). Topics beyond the rank of
+    X start at random: the SVD has nothing to say about them.
+
+    Parameters
+    ----------
+    X : Matrix (m, n) on the host
+    k : int
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    ndarray (m, k)
+    """
+    rank = min(k, *X.shape)
+    U, s, Vt = randomized_svd(X, rank, n_iter="auto", random_state=random_state)
+    A = np.zeros((X.shape[0], k), dtype=U.dtype)
+    for j in range(rank):
+        u, v = U[:, j], Vt[j]
+        halves = [(np.maximum(side * u, 0), np.maximum(side * v, 0)) for side in (1, -1)]
+        lengths = [float(np.linalg.norm(a) * np.linalg.norm(b)) for a, b in halves]
+        half, length = halves[int(np.argmax(lengths))][0], max(lengths)
+        if length > 0:
+            A[:, j] = np.sqrt(s[j] * length) / np.linalg.norm(half) * half
+    floor = float(X.sum()) / (X.shape[0] * X.shape[1]) / 100
+    noise = random_state.random_sample(A.shape) * (floor or 1.0)
+    dead = ~A.any(axis=0)
+    return np.where(dead, random_state.random_sample(A.shape), np.where(A > 0, A, noise))

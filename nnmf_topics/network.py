@@ -1,0 +1,125 @@
+"""The network: layers of nonnegative least squares, S_l = q(A_l, S_{l-1}), forward and backward.
+
+Every sum over documents is additive, so an `Evaluation` of a chunk is a summand of that of the
+corpus: adding them up gives the exact gradient of the whole in bounded memory.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nnmf_topics import losses
+from nnmf_topics._typing import Array, LossName, Matrix
+from nnmf_topics.nnls import Adjoint, Solution, nnls
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Loss and gradient of a chunk, or a sum of chunks, at some factors.
+
+    Attributes
+    ----------
+    value : scalar Array, float64
+        The loss, unscaled.
+    errors : Array of shape (layers,), float64
+        Squared reconstruction error of every layer.
+    norm : scalar Array, float64
+        ||X||_F^2.
+    data, mix : Array of shapes (terms, k_0) and (k_0, k_0)
+        dL/dA_0 = data + A_0 mix.
+    upper : tuple of Array (k_{l-1}, k_l)
+        dL/dA_l for l >= 1.
+    curvature : tuple of Array
+        Curvature of the loss in A_0 (k_0, k_0), and S_l S_l^T (k_l, k_l) for l >= 1.
+    """
+
+    value: Array
+    errors: Array
+    norm: Array
+    data: Array
+    mix: Array
+    upper: tuple[Array, ...]
+    curvature: tuple[Array, ...]
+
+    def __add__(self, other: "Evaluation") -> "Evaluation":
+        return Evaluation(
+            self.value + other.value,
+            self.errors + other.errors,
+            self.norm + other.norm,
+            self.data + other.data,
+            self.mix + other.mix,
+            tuple(a + b for a, b in zip(self.upper, other.upper, strict=True)),
+            tuple(a + b for a, b in zip(self.curvature, other.curvature, strict=True)),
+        )
+
+    def gradient(self, factors: Sequence[Array]) -> list[Array]:
+        """dL/dA_l of every layer, at the factors of the evaluation."""
+        return [self.data + factors[0] @ self.mix, *self.upper]
+
+
+class Forward(NamedTuple):
+    """Codes S_l (k_l, n) of every layer, rhs = A_0^T X, and the way back.
+
+    `pullback` maps the partial derivatives dL/dS_l to the `Adjoint` of every layer.
+    """
+
+    codes: list[Array]
+    rhs: Array
+    pullback: Callable[[Sequence[Array]], list[Adjoint]]
+
+
+def forward(
+    factors: Sequence[Array], X: Matrix, supports: Sequence[Array | None] | None = None
+) -> Forward:
+    """Encode documents layer by layer.
+
+    Parameters
+    ----------
+    factors : A_0 (terms, k_0), then A_l (k_{l-1}, k_l)
+    X : Matrix (terms, n)
+    supports : boolean Arrays (k_l, n), optional
+        Guesses of where the codes are positive.
+    """
+    layers: list[Solution] = []
+    for A, support in zip(factors, supports or [None] * len(factors), strict=True):
+        layers.append(nnls(A, layers[-1].S if layers else X, support))
+
+    def pullback(gradients: Sequence[Array]) -> list[Adjoint]:
+        adjoints = [layers[-1].pullback(gradients[-1])]
+        for layer in reversed(range(len(layers) - 1)):
+            arriving = gradients[layer] + factors[layer + 1] @ adjoints[-1].U
+            adjoints.append(layers[layer].pullback(arriving))
+        return adjoints[::-1]
+
+    return Forward([layer.S for layer in layers], layers[0].rhs, pullback)
+
+
+def evaluate(
+    factors: Sequence[Array],
+    X: Matrix,
+    norm: Array,
+    loss: LossName,
+    supports: Sequence[Array | None] | None = None,
+) -> tuple[Evaluation, list[Array]]:
+    """Loss and gradient on one chunk; also the supports, to start the next pass from.
+
+    X is read by two products with k_0 columns: A_0^T X, and X (V + U_0)^T that serves the loss and
+    the first layer's derivative together.
+    """
+    codes, rhs, pullback = forward(factors, X, supports)
+    term = losses.evaluate(loss, factors, codes, rhs, norm)
+    first, *rest = pullback(term.codes)
+    upper = [
+        direct + codes[layer] @ adjoint.U.T + factors[layer + 1] @ adjoint.mix
+        for layer, (direct, adjoint) in enumerate(zip(term.upper, rest, strict=True))
+    ]
+    result = Evaluation(
+        value=term.value,
+        errors=term.errors,
+        norm=norm,
+        data=X @ (term.V + first.U).T,
+        mix=term.mix + first.mix,
+        upper=tuple(upper),
+        curvature=(term.mix, *(S @ S.T for S in codes[1:])),
+    )
+    return result, [S > 0 for S in codes]

@@ -1,0 +1,98 @@
+"""The step: a quadratic model of the loss in every factor, minimised over A >= 0.
+
+Factors are kept in a normal form, columns of unit Euclidean length. Scaling a column of A_l and the
+codes S_l inversely changes nothing in A_l S_l, so no hierarchy is lost; but it fixes the metric in
+which the upper layers see the codes, without which the energy loss can make its upper terms vanish.
+"""
+
+from collections.abc import Sequence
+
+from nnmf_topics._backend import namespace
+from nnmf_topics._typing import Array
+from nnmf_topics.network import Evaluation
+
+_SWEEPS = 2
+_INNER_STEPS = 30
+_GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
+
+
+def unit_columns(A: Array) -> Array:
+    """Scale the columns to unit Euclidean length; an all-zero column stays."""
+    xp = namespace(A)
+    length = xp.sqrt(xp.sum(A * A, axis=0))
+    return A / xp.where(length > 0, length, xp.ones_like(length))
+
+
+class GramDescent:
+    """Projected descent in the metric of the Gram matrices, with an adaptive scale.
+
+    The first factor minimises <G, D> + <D H, D> / (2 scale) by coordinate descent over its columns
+    (H the curvature of the loss, k_0 x k_0: for one layer this is the HALS update of NMF). An upper
+    factor minimises <G, D> + <L D H, D> / (2 scale), L being the Gram matrix of the topics below,
+    by accelerated projected gradient.
+
+    `propose` never touches the data. The caller evaluates the proposal and says whether the loss
+    fell, with `accept` or `reject`: rejected proposals come again shorter.
+    """
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+
+    def propose(self, factors: Sequence[Array], evaluation: Evaluation) -> list[Array]:
+        """Return new factors in normal form, from the gradient at the given ones."""
+        proposal = []
+        topics_gram = factors[0].T @ factors[0]
+        for layer, (A, G) in enumerate(zip(factors, evaluation.gradient(factors), strict=True)):
+            H = evaluation.curvature[layer] / self.scale
+            if layer == 0:
+                moved = _descend_columns(A, G, H)
+            else:
+                moved = _descend_two_sided(A, G, 2 * topics_gram, H)
+                topics_gram = A.T @ topics_gram @ A
+            proposal.append(unit_columns(_keep_alive(moved, A)))
+        return proposal
+
+    def accept(self) -> None:
+        """Take note that the loss fell."""
+        self.scale = min(self.scale * _GROWTH, _LARGEST_SCALE)
+
+    def reject(self) -> bool:
+        """Shorten the step; return False when it has become too short to go on."""
+        self.scale *= _SHRINKAGE
+        return self.scale >= _SMALLEST_SCALE
+
+
+def _descend_columns(A: Array, G: Array, H: Array) -> Array:
+    """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0, one column at a time."""
+    xp = namespace(A)
+    diagonal = xp.linalg.diagonal(H)
+    # An unused topic has neither slope nor curvature: any divisor leaves it where it is.
+    diagonal = xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal))
+    slope, lowest = xp.asarray(G.T, copy=True), -A.T  # rows are contiguous
+    D = xp.zeros_like(slope)
+    for _ in range(_SWEEPS):
+        for j in range(A.shape[1]):
+            step = (slope[j, :] + H[j, :] @ D) / diagonal[j]
+            D[j, :] = xp.maximum(D[j, :] - step, lowest[j, :])
+    return xp.clip(A + D.T, 0, None)
+
+
+def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
+    """Accelerated projected gradient on <G, D> + <L D H, D> / 2 subject to A + D >= 0."""
+    xp = namespace(A)
+    lipschitz = xp.linalg.eigvalsh(L)[-1] * xp.linalg.eigvalsh(H)[-1]
+    lipschitz = xp.where(lipschitz > 0, lipschitz, xp.ones_like(lipschitz))
+    D = ahead = xp.zeros_like(A)
+    momentum = 1.0
+    for _ in range(_INNER_STEPS):
+        moved = xp.maximum(ahead - (G + L @ ahead @ H) / lipschitz, -A)
+        following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        ahead = moved + ((momentum - 1) / following) * (moved - D)
+        D, momentum = moved, following
+    return xp.clip(A + D, 0, None)
+
+
+def _keep_alive(moved: Array, A: Array) -> Array:
+    """Leave a column as it was where the step would make it all zero: it could never return."""
+    xp = namespace(A)
+    return xp.where(xp.any(moved > 0, axis=0), moved, A)

@@ -1,0 +1,167 @@
+"""The loop: passes over the corpus, steps that do not raise the loss, and when to stop."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from nnmf_topics._backend import Device, to_host
+from nnmf_topics._typing import Array, LossName, Matrix
+from nnmf_topics.initializers import squared_norm
+from nnmf_topics.network import Evaluation, evaluate
+from nnmf_topics.optimizers import GramDescent, unit_columns
+
+logger = logging.getLogger(__name__)
+
+MOST_PASSES = 200
+
+
+class StopReason(StrEnum):
+    """Why training ended."""
+
+    TOLERANCE = "the loss fell by less than tol"
+    PASSES = "all passes were made"
+    STALLED = "no step lowers the loss any more"
+    CALLBACK = "a callback asked for it"
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in training; one entry a pass.
+
+    Attributes
+    ----------
+    loss : tuple of float
+        Loss after each pass, as a share of ||X||_F^2. It never rises.
+    errors : tuple of tuple of float
+        Relative error ||X - A_0 ... A_l S_l|| / ||X|| of every layer, after each pass.
+    start_loss : float
+        Loss of the initial factors.
+    stop_reason : StopReason or None
+        None while training goes on.
+    """
+
+    loss: tuple[float, ...] = ()
+    errors: tuple[tuple[float, ...], ...] = ()
+    start_loss: float = float("nan")
+    stop_reason: StopReason | None = None
+
+    @property
+    def passes(self) -> int:
+        """Number of passes made."""
+        return len(self.loss)
+
+
+@dataclass(frozen=True)
+class State:
+    """The factors at the end of a pass, on their device, with the history so far."""
+
+    factors: tuple[Array, ...]
+    history: History
+
+    def host_factors(self) -> tuple[np.ndarray, ...]:
+        """Return the factors as NumPy arrays."""
+        return tuple(to_host(A) for A in self.factors)
+
+
+class _Objective:
+    """The loss over all chunks of a corpus; remembers the supports from one call to the next."""
+
+    def __init__(self, chunks: Iterable[Matrix], loss: LossName, device: Device) -> None:
+        self.chunks, self.loss, self.device = chunks, loss, device
+        self.supports: list[list[Array]] = []
+
+    def __call__(self, factors: Sequence[Array]) -> Evaluation:
+        total: Evaluation | None = None
+        for number, host_chunk in enumerate(self.chunks):
+            chunk = self.device.put(host_chunk)
+            known = self.supports[number] if number < len(self.supports) else None
+            part, supports = evaluate(factors, chunk, squared_norm(chunk), self.loss, known)
+            self.supports[number : number + 1] = [supports]
+            total = part if total is None else total + part
+        if total is None:
+            raise ValueError("the corpus has no documents; train on at least one")
+        return total
+
+
+def train(
+    chunks: Iterable[Matrix],
+    factors: Sequence[Array],
+    *,
+    loss: LossName = "layerwise",
+    passes: int | None = None,
+    tol: float = 1e-5,
+    device: Device | None = None,
+    on_pass: Callable[[State], bool | None] | None = None,
+    progress: bool = False,
+) -> State:
+    """Minimise a loss over the factors by passes over a corpus.
+
+    A pass reads the corpus once. It evaluates a proposed step with its exact gradient, and takes
+    the step only if the loss did not rise.
+
+    Parameters
+    ----------
+    chunks : re-iterable of host Matrix (terms, documents)
+    factors : A_0 (terms, k_0), A_l (k_{l-1}, k_l), host arrays
+        The start.
+    loss : {"layerwise", "energy", "reconstruction"}
+    passes : int, optional
+        Passes at most; None means on to `tol`, but at most MOST_PASSES.
+    tol : float
+        Stop when a pass lowers the loss by less than this share of it.
+    device : Device, optional
+        Default: the host.
+    on_pass : callable, optional
+        Called with the `State` after every pass; training stops when it returns True.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    State
+    """
+    device = device or Device("cpu")
+    limit = MOST_PASSES if passes is None else passes
+    with device.active(), tqdm(total=limit, disable=not progress, unit="pass") as bar:
+        objective, optimizer = _Objective(chunks, loss, device), GramDescent()
+        current = [unit_columns(device.put(A)) for A in factors]
+        best = objective(current)
+        state = State(tuple(current), History(start_loss=_relative(best)))
+        reason = StopReason.PASSES
+        while state.history.passes < limit:
+            trial = optimizer.propose(state.factors, best)
+            evaluation = objective(trial)
+            fallen = float(best.value - evaluation.value) / max(float(best.value), 1e-300)
+            if fallen >= 0:
+                best, current = evaluation, trial
+                optimizer.accept()
+                stop = StopReason.TOLERANCE if fallen < tol else None
+            else:
+                stop = None if optimizer.reject() else StopReason.STALLED
+            state = State(tuple(current), _extended(state.history, best))
+            bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
+            bar.update()
+            if on_pass is not None and on_pass(state):
+                stop = StopReason.CALLBACK
+            if stop is not None:
+                reason = stop
+                break
+    history = History(**{**state.history.__dict__, "stop_reason": reason})
+    logger.info("trained %d passes, loss %.6f: %s", history.passes, _relative(best), reason.value)
+    return State(state.factors, history)
+
+
+def _relative(evaluation: Evaluation) -> float:
+    return float(evaluation.value) / max(float(evaluation.norm), 1e-300)
+
+
+def _extended(history: History, evaluation: Evaluation) -> History:
+    norm = max(float(evaluation.norm), 1e-300)
+    errors = tuple(float(e) for e in np.sqrt(to_host(evaluation.errors) / norm))
+    return History(
+        (*history.loss, _relative(evaluation)), (*history.errors, errors), history.start_loss
+    )
