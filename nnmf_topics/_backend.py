@@ -7,6 +7,7 @@ this module imports cupy. Importing it loads NumPy and SciPy only.
 import contextlib
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 from array_api_compat import array_namespace as namespace
 from array_api_compat import device as device_of
 from array_api_compat import is_cupy_array, is_numpy_array
+from threadpoolctl import ThreadpoolController
 
 from nnmf_topics._typing import Array, Matrix
 
@@ -50,9 +52,17 @@ class Device:
         return self.name != "cpu"
 
     def active(self) -> contextlib.AbstractContextManager[Any]:
-        """Context in which new arrays are made here, and a singular matrix raises as in NumPy."""
+        """Context for computing here.
+
+        On a GPU new arrays are made there, and a singular matrix raises as in NumPy. On the host
+        BLAS has one thread: the matrices are tall and thin, and threads cost more than they bring,
+        15 times the whole training where another process wants the cores.
+        """
         if not self.is_gpu:
-            return contextlib.nullcontext()
+            limits: contextlib.AbstractContextManager[Any] = _blas().limit(
+                limits=1, user_api="blas"
+            )
+            return limits
         import cupy
         import cupyx
 
@@ -96,6 +106,11 @@ def resolve_device(name: str = "auto") -> Device:
     if kind == "cuda":
         raise RuntimeError(f'device={name!r} cannot be used: {reason}; use device="cpu"')
     return Device("cpu")
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # looking for the loaded libraries takes milliseconds
 
 
 def _gpu_problem(index: int) -> str | None:

@@ -39,7 +39,7 @@ def walk(
 
 
 def printable(text: object, limit: int = _TOKEN_LIMIT) -> str:
-    r"""Show a string harmlessly in a line: unprintable as \x1b or \u202e, a long rest as an ellipsis."""
+    r"""Show a string harmlessly in a line: unprintable as \x1b or \u202e, a long rest as dots."""
     pieces: list[str] = []
     for character in str(text):
         safe = character.isprintable() or character in _JOINERS
@@ -73,10 +73,11 @@ def text(roots: Sequence[Node], topn: int | None) -> str:
     """Show one topic a line: index, share of the parent, label and words."""
     rows = list(walk(roots))
     width = max((len(str(node.index)) for _, _, node in rows), default=1)
-    return "\n".join(
+    lines = (
         f"{'    ' * depth}{node.index:<{width}}  {percent(node.weight):>5}  {heading(node, topn)}"
         for depth, _, node in rows
     )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 _STYLE = """
@@ -106,14 +107,13 @@ _PAGE = """<!DOCTYPE html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Topic hierarchy</title>
-<style>
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+<style>{style}body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 </style>
 </head>
 <body class="nnmf-topics">
 <main>
 <h1>Topic hierarchy</h1>
-<p>{count} topics. At the top level the shares are those of the corpus, below of the parent topic.</p>
+<p>{count} topics. At the top the share is that of the corpus, below that of the parent topic.</p>
 {tree}
 </main>
 </body>
@@ -123,7 +123,8 @@ body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 
 def html_page(roots: Sequence[Node], topn: int | None) -> str:
     """Show the topics as one page that needs no script and no other file."""
-    return _PAGE.format(count=sum(1 for _ in walk(roots)), tree=html_fragment(roots, topn))
+    count = sum(1 for _ in walk(roots))
+    return _PAGE.format(style=_STYLE, count=count, tree=_html_list(roots, topn))
 
 
 def html_fragment(roots: Sequence[Node], topn: int | None) -> str:

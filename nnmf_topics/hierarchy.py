@@ -4,34 +4,20 @@ import hashlib
 import json
 import operator
 import os
-import re
 import reprlib
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from nnmf_topics import _views
-from nnmf_topics.topics import (
-    Array,
-    Factors,
-    child_shares,
-    resolve_layer,
-    strongest_parent,
-    top_terms,
-    topic_term,
-)
+from nnmf_topics._files import write_whole
+from nnmf_topics.topics import resolve_layer
 
 _FORMAT, _VERSION = "nnmf_topics.hierarchy", 1
 _KEYS = ("layer", "index", "weight", "label", "terms", "children")
 _MAX_LAYERS, _MAX_INDEX = 64, 2**31
-_MIN_TERMS = 8
-_WRITING = threading.Lock()
 
 
 @dataclass(repr=False)
@@ -158,7 +144,7 @@ class TopicHierarchy:
 
     def to_html(self, path: str | os.PathLike[str], topn: int | None = 10) -> None:
         """Write a page that folds and unfolds; it needs no script and no other file."""
-        _write(Path(path), _views.html_page(self.roots, topn))
+        write_whole(Path(path), _views.html_page(self.roots, topn).encode("utf-8"))
 
     def to_dataframe(self, topn: int | None = 10) -> Any:
         """Return a pandas DataFrame with one topic a row, parents before children.
@@ -241,7 +227,9 @@ class TopicHierarchy:
         """
         document = self.to_dict()
         type(self).from_dict(document)
-        _write(Path(path), json.dumps(document | {"sha256": self._digest()}) + "\n")
+        write_whole(
+            Path(path), f"{json.dumps(document | {'sha256': self._digest()})}\n".encode("ascii")
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -259,71 +247,6 @@ class TopicHierarchy:
 
     def _digest(self) -> str:
         return hashlib.sha256(self.to_json().encode("ascii")).hexdigest()
-
-
-def build_hierarchy(
-    factors: Factors,
-    words: Callable[[int], str] | Mapping[int, str] | Sequence[str],
-    masses: ArrayLike,
-    topn: int | None = 30,
-) -> TopicHierarchy:
-    """Put the topics of all layers into trees: each one under its strongest parent.
-
-    Parameters
-    ----------
-    factors : sequence of ndarray
-        A_0 (terms, k_0), A_1 (k_0, k_1), ...; floating, nonnegative.
-    words : callable, mapping or sequence
-        From the id of a term to the word.
-    masses : array_like (k_{L-1},)
-        How much of the corpus each coarsest topic holds, in any unit.
-    topn : int or None
-        How many words of a topic to keep, of those with a weight above 0; never less than 8.
-
-    Raises
-    ------
-    ValueError
-        If `masses` are not one finite number >= 0 for each coarsest topic.
-    """
-    word = words if callable(words) else words.__getitem__
-    layers = [
-        [
-            Topic(layer, index, 0.0, _terms(row, word, topn))
-            for index, row in enumerate(topic_term(factors, layer))
-        ]
-        for layer in range(len(factors))
-    ]
-    for layer in range(1, len(factors)):
-        shares, parents = child_shares(factors, layer), strongest_parent(factors, layer)
-        for child in layers[layer - 1]:
-            parent = parents[child.index]
-            child.weight = float(shares[child.index, parent])
-            layers[layer][parent].children.append(child)
-    for root, weight in zip(layers[-1], _root_weights(masses, len(layers[-1])), strict=True):
-        root.weight = weight
-    for siblings in [layers[-1], *(topic.children for layer in layers for topic in layer)]:
-        siblings.sort(key=lambda topic: (-topic.weight, topic.index))
-    return TopicHierarchy(layers[-1])
-
-
-def _terms(
-    row: Array, word: Callable[[int], str], topn: int | None
-) -> tuple[tuple[str, float], ...]:
-    chosen = top_terms(row, None if topn is None else max(topn, _MIN_TERMS)).tolist()
-    kept = [term for rank, term in enumerate(chosen) if rank < _MIN_TERMS or row[term] > 0]
-    return tuple((str(word(term)), float(row[term])) for term in kept)
-
-
-def _root_weights(masses: ArrayLike, count: int) -> list[float]:
-    weights = np.asarray(masses, dtype=np.float64)
-    if weights.shape != (count,) or not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(
-            f"masses must be {count} finite numbers >= 0, one for each coarsest topic, "
-            f"not {reprlib.repr(weights.tolist())}"
-        )
-    total = weights.sum()
-    shares = weights / total if total > 0 else np.full(count, 1 / count)
-    return [float(share) for share in shares]
 
 
 def _cut(topic: Topic, depth: int) -> Topic:
@@ -354,8 +277,10 @@ def _read_topics(
 
 
 def _read_topic(item: Any, where: str, layer: int | None, seen: set[tuple[int, int]]) -> Topic:
-    if not isinstance(item, Mapping) or set(item) != set(_KEYS):
-        raise _wrong(where, item, f"an object with exactly the keys {', '.join(_KEYS)}")
+    if not isinstance(item, Mapping):
+        raise _wrong(where, item, "an object")
+    if wrong := set(_KEYS) ^ set(item):
+        raise ValueError(f"{where}: missing or unknown: {reprlib.repr(sorted(map(str, wrong)))}")
     key = (
         _integer(item["layer"], f"{where}.layer", _MAX_LAYERS),
         _integer(item["index"], f"{where}.index", _MAX_INDEX),
@@ -408,43 +333,3 @@ def _weight(value: Any, where: str) -> float:
 
 def _wrong(where: str, value: Any, expected: str) -> ValueError:
     return ValueError(f"{where} is {reprlib.repr(value)}, not {expected}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole or not at all, and sweep what killed writers left beside it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with _WRITING:
-            _sweep(path)
-            try:
-                with part.open("x", encoding="utf-8", newline="\n") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
-
-
-def _sweep(path: Path) -> None:
-    name = re.compile(rf"\.{re.escape(path.name)}\.(\d{{1,9}})\.part")
-    for file in path.parent.iterdir():
-        match = name.fullmatch(file.name)
-        if match and not _is_writing(int(match[1])):
-            file.unlink(missing_ok=True)
-
-
-def _is_writing(process: int) -> bool:
-    if process == os.getpid():
-        return False  # the caller holds the lock, so nothing else of this process is writing
-    if os.name != "posix":
-        return True  # elsewhere asking would signal the process
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

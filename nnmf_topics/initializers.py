@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-from nnmf_topics._backend import namespace
+from nnmf_topics._backend import Device, namespace
 from nnmf_topics._typing import Array, InitName, Matrix
 from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import nnls
@@ -40,7 +40,8 @@ def initialize(
     starts: dict[str, Start] = {"layerwise": _layerwise, "nndsvd": _nndsvd, "random": _random}
     if name not in starts:
         raise ValueError(f'init must be "layerwise", "nndsvd" or "random", not {name!r}')
-    return [A.astype(X.dtype, copy=False) for A in starts[name](X, widths, random_state)]
+    with Device("cpu").active():
+        return [A.astype(X.dtype, copy=False) for A in starts[name](X, widths, random_state)]
 
 
 def _random(

@@ -54,6 +54,7 @@ def evaluate(
     name: LossName,
     factors: Sequence[Array],
     codes: Sequence[Array],
+    gram: Array,
     rhs: Array,
     norm: Array,
 ) -> LossGradient:
@@ -66,11 +67,10 @@ def evaluate(
         term of the first (Will et al., 2023, equations of section 3, for the latter two).
     factors : A_0 (terms, k_0), then A_l (k_{l-1}, k_l)
     codes : S_l (k_l, n)
-    rhs : A_0^T X (k_0, n)
+    gram, rhs : A_0^T A_0 (k_0, k_0) and A_0^T X (k_0, n)
     norm : ||X||_F^2
     """
     xp = namespace(rhs)
-    gram = factors[0].T @ factors[0]
     weights = layer_weights(name, len(factors))
     energy = name == "energy"
     result = LossGradient(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nnmf_topics import losses
+from nnmf_topics._backend import namespace
 from nnmf_topics._typing import Array, LossName, Matrix
 from nnmf_topics.nnls import Adjoint, Solution, nnls
 
@@ -31,6 +32,8 @@ class Evaluation:
         dL/dA_l for l >= 1.
     curvature : tuple of Array
         Curvature of the loss in A_0 (k_0, k_0), and S_l S_l^T (k_l, k_l) for l >= 1.
+    usage : tuple of Array (k_l,)
+        Sums of the codes over the documents.
     """
 
     value: Array
@@ -40,16 +43,21 @@ class Evaluation:
     mix: Array
     upper: tuple[Array, ...]
     curvature: tuple[Array, ...]
+    usage: tuple[Array, ...]
 
     def __add__(self, other: "Evaluation") -> "Evaluation":
+        def both(mine: Sequence[Array], theirs: Sequence[Array]) -> tuple[Array, ...]:
+            return tuple(a + b for a, b in zip(mine, theirs, strict=True))
+
         return Evaluation(
             self.value + other.value,
             self.errors + other.errors,
             self.norm + other.norm,
             self.data + other.data,
             self.mix + other.mix,
-            tuple(a + b for a, b in zip(self.upper, other.upper, strict=True)),
-            tuple(a + b for a, b in zip(self.curvature, other.curvature, strict=True)),
+            both(self.upper, other.upper),
+            both(self.curvature, other.curvature),
+            both(self.usage, other.usage),
         )
 
     def gradient(self, factors: Sequence[Array]) -> list[Array]:
@@ -58,12 +66,13 @@ class Evaluation:
 
 
 class Forward(NamedTuple):
-    """Codes S_l (k_l, n) of every layer, rhs = A_0^T X, and the way back.
+    """Codes S_l (k_l, n) of every layer, gram = A_0^T A_0, rhs = A_0^T X, and the way back.
 
     `pullback` maps the partial derivatives dL/dS_l to the `Adjoint` of every layer.
     """
 
     codes: list[Array]
+    gram: Array
     rhs: Array
     pullback: Callable[[Sequence[Array]], list[Adjoint]]
 
@@ -91,7 +100,7 @@ def forward(
             adjoints.append(layers[layer].pullback(arriving))
         return adjoints[::-1]
 
-    return Forward([layer.S for layer in layers], layers[0].rhs, pullback)
+    return Forward([layer.S for layer in layers], layers[0].gram, layers[0].rhs, pullback)
 
 
 def evaluate(
@@ -106,8 +115,9 @@ def evaluate(
     X is read by two products with k_0 columns: A_0^T X, and X (V + U_0)^T that serves the loss and
     the first layer's derivative together.
     """
-    codes, rhs, pullback = forward(factors, X, supports)
-    term = losses.evaluate(loss, factors, codes, rhs, norm)
+    xp = namespace(norm)
+    codes, gram, rhs, pullback = forward(factors, X, supports)
+    term = losses.evaluate(loss, factors, codes, gram, rhs, norm)
     first, *rest = pullback(term.codes)
     upper = [
         direct + codes[layer] @ adjoint.U.T + factors[layer + 1] @ adjoint.mix
@@ -121,5 +131,6 @@ def evaluate(
         mix=term.mix + first.mix,
         upper=tuple(upper),
         curvature=(term.mix, *(S @ S.T for S in codes[1:])),
+        usage=tuple(xp.sum(S, axis=1) for S in codes),
     )
     return result, [S > 0 for S in codes]

@@ -34,12 +34,13 @@ class Adjoint(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """What a layer returns: the codes S (k, n), rhs = A^T X (k, n), and the way back.
+    """What a layer returns: the codes S (k, n), what they solve, and the way back.
 
-    `pullback` maps dL/dS to the `Adjoint` of the layer.
+    `gram` = A^T A (k, k), `rhs` = A^T X (k, n); `pullback` maps dL/dS to the `Adjoint`.
     """
 
     S: Array
+    gram: Array
     rhs: Array
     pullback: Callable[[Array], Adjoint]
 
@@ -67,16 +68,16 @@ def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
     U = (A_P^T A_P)^{-1} dL/dS on P, 0 elsewhere, and dL/dA = X U^T - A (S U^T + U S^T).
     The solution is piecewise smooth; where a support changes this is a one-sided derivative.
     """
-    gram = well_posed(A.T @ A)
-    rhs = (X.T @ A).T
-    S = solve(gram, rhs, support)
+    gram, rhs = A.T @ A, (X.T @ A).T
+    safe_gram = well_posed(gram)
+    S = solve(safe_gram, rhs, support)
 
     def pullback(dS: Array) -> Adjoint:
-        U = solve_on_support(gram, dS, S > 0)
+        U = solve_on_support(safe_gram, dS, S > 0)
         SU = S @ U.T
         return Adjoint(U, -(SU + SU.T))
 
-    return Solution(S, rhs, pullback)
+    return Solution(S, gram, rhs, pullback)
 
 
 def well_posed(gram: Array) -> Array:

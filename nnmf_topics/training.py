@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -57,14 +57,11 @@ class History:
 
 @dataclass(frozen=True)
 class State:
-    """The factors at the end of a pass, on their device, with the history so far."""
+    """The factors at the end of a pass, and the sums of their codes, with the history so far."""
 
     factors: tuple[Array, ...]
+    usage: tuple[Array, ...]
     history: History
-
-    def host_factors(self) -> tuple[np.ndarray, ...]:
-        """Return the factors as NumPy arrays."""
-        return tuple(to_host(A) for A in self.factors)
 
 
 class _Objective:
@@ -130,7 +127,7 @@ def train(
         objective, optimizer = _Objective(chunks, loss, device), GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
         best = objective(current)
-        state = State(tuple(current), History(start_loss=_relative(best)))
+        state = State(tuple(current), best.usage, History(start_loss=_relative(best)))
         reason = StopReason.PASSES
         while state.history.passes < limit:
             trial = optimizer.propose(state.factors, best)
@@ -142,7 +139,7 @@ def train(
                 stop = StopReason.TOLERANCE if fallen < tol else None
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
-            state = State(tuple(current), _extended(state.history, best))
+            state = State(tuple(current), best.usage, _extended(state.history, best))
             bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
             bar.update()
             if on_pass is not None and on_pass(state):
@@ -150,9 +147,9 @@ def train(
             if stop is not None:
                 reason = stop
                 break
-    history = History(**{**state.history.__dict__, "stop_reason": reason})
+    history = replace(state.history, stop_reason=reason)
     logger.info("trained %d passes, loss %.6f: %s", history.passes, _relative(best), reason.value)
-    return State(state.factors, history)
+    return replace(state, history=history)
 
 
 def _relative(evaluation: Evaluation) -> float:

@@ -1,5 +1,6 @@
 import copy
 import io
+import itertools
 import json
 import os
 import pickle
@@ -11,9 +12,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from nnmf_topics.hierarchy import Topic, TopicHierarchy, build_hierarchy
+
+from nnmf_topics.hierarchy import Topic, TopicHierarchy
+from nnmf_topics.hierarchy_builder import build_hierarchy
 from nnmf_topics.topics import child_shares, strongest_parent, top_terms, topic_term
 
 WORDS = [f"word{term}" for term in range(40)]
@@ -46,12 +49,17 @@ def example():
 
 def random_hierarchy(widths=(12, 5, 3), topn=30, seed=0):
     rng = np.random.default_rng(seed)
-    shapes = zip((len(WORDS), *widths), widths)
+    shapes = itertools.pairwise((len(WORDS), *widths))
     factors = [rng.gamma(0.3, size=shape) for shape in shapes]
     return build_hierarchy(factors, WORDS, rng.random(widths[-1]) + 0.1, topn), factors
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 # Surrogates as broken input leaves them: a pair of them would be one character in JSON.
+untimed = settings(deadline=None)
 texts = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.just("\udc80")), max_size=8)
 weights = st.floats(0, 1e300)
 
@@ -181,6 +189,7 @@ def test_walk_is_depth_first():
     assert walked == [(2, 1), (1, 11), (0, 4), (0, 0), (1, 2), (2, 0)]
 
 
+@untimed
 @given(hierarchies(), st.integers(1, 5))
 def test_a_cut_has_the_top_levels_only_and_is_a_copy(hierarchy, depth):
     before = copy.deepcopy(hierarchy)
@@ -227,6 +236,7 @@ def test_text_shows_one_topic_a_line_indented_by_depth():
                 0    <1 %  w12 w11 w10
             2    25 %  w01 w02 w03
         0    40 %  w01 w02 w03""")
+    assert example().cut(1).to_text(topn=0) == "1   60 %  politics\n0   40 %"
 
 
 def test_str_and_print_show_the_text(capsys):
@@ -298,6 +308,7 @@ def edges_in_dicts(topics, parent=None):
         yield from edges_in_dicts(topic["children"], topic["index"])
 
 
+@untimed
 @given(hierarchies())
 def test_every_view_shows_the_same_parents(hierarchy):
     expected = sorted(edges(hierarchy), key=str)
@@ -313,7 +324,7 @@ def test_every_view_shows_the_same_parents(hierarchy):
     assert sorted(edges_by_depth(rows, top), key=str) == expected
 
     frame = hierarchy.to_dataframe().astype({"parent": object})
-    rows = zip(frame["layer"], frame["index"], frame["parent"])
+    rows = zip(frame["layer"], frame["index"], frame["parent"], strict=True)
     found = [
         (layer, index, parent if isinstance(parent, int) else None) for layer, index, parent in rows
     ]
@@ -461,7 +472,7 @@ def test_html_shows_hostile_tokens_as_harmless_text(tmp_path, token):
         (page_of(hierarchy, tmp_path / "a"), (tmp_path / "a"), page_of(plain, tmp_path / "b")),
         (Page(hierarchy._repr_html_()), None, Page(plain._repr_html_())),
     ):
-        assert page.tags == harmless.tags
+        assert page.tags | {"strong"} == harmless.tags
         assert page.attributes == harmless.attributes
         assert page.open == []
         assert [depth for depth, _ in page.topics] == [0, 1]
@@ -485,7 +496,16 @@ def test_escapes_are_shown_as_python_writes_them():
 
 
 @pytest.mark.parametrize(
-    "word", ["naïve", "日本語", "שלום", "می\u200cخواهم", "🙂", "e=mc²", r"\alpha"]
+    "word",
+    [
+        "naïve",
+        "日本語",
+        "שלום",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "🙂",
+        "e=mc²",
+        r"\alpha",
+    ],
 )
 def test_words_of_any_language_are_shown_as_they_are(word):
     hierarchy = TopicHierarchy([Topic(0, 0, 1, ((word, 1),))])
@@ -515,6 +535,7 @@ def test_data_views_keep_hostile_tokens_as_they_are(tmp_path, token):
 # Copies and files
 
 
+@untimed
 @given(hierarchies())
 def test_every_round_trip_gives_an_equal_hierarchy(hierarchy):
     document = hierarchy.to_dict()
@@ -538,7 +559,7 @@ def test_save_writes_exactly_one_file_that_loads_equal(tmp_path):
     hierarchy, _ = random_hierarchy()
     hierarchy[0].label = "é"
     hierarchy.save(tmp_path / "topics.any")
-    assert os.listdir(tmp_path) == ["topics.any"]
+    assert names(tmp_path) == ["topics.any"]
     assert TopicHierarchy.load(str(tmp_path / "topics.any")) == hierarchy
     hierarchy.cut(1).save(str(tmp_path / "topics.any"))
     assert TopicHierarchy.load(tmp_path / "topics.any") == hierarchy.cut(1)
@@ -595,8 +616,12 @@ MALFORMED = [
     (("sha256",), None, "damaged"),
     (ROOT, None, r"roots\[0\] is None, not an object"),
     (ROOT, [], r"roots\[0\] is \[\]"),
-    ((*LEAF, "label"), ..., r"roots\[0\].children\[0\].children\[1\] is .*exactly the keys"),
-    ((*LEAF, "extra"), 1, "exactly the keys"),
+    (
+        (*LEAF, "label"),
+        ...,
+        r"roots\[0\].children\[0\].children\[1\]: missing or unknown: \['label'\]",
+    ),
+    ((*LEAF, "extra"), 1, r"missing or unknown: \['extra'\]"),
     ((*LEAF, "label"), 5, r"label is 5, not a string or null"),
     ((*LEAF, "layer"), 1, r"children\[1\].layer is 1, not 0, one below"),
     ((*ROOT, "layer"), 1, r"children\[0\].layer is 1, not 0"),
@@ -625,7 +650,7 @@ MALFORMED = [
     ((*LEAF, "terms", 3), ["a", -1], r"terms\[3\]\[1\] is -1"),
     ((*LEAF, "terms", 3), ["a", None], r"terms\[3\]\[1\] is None"),
     ((*LEAF, "children"), None, "children is None"),
-    ((*LEAF, "children"), [{}], r"children\[1\].children\[0\] is {}"),
+    ((*LEAF, "children"), [{}], r"children\[1\].children\[0\]: missing or unknown"),
 ]
 
 
@@ -736,11 +761,11 @@ def test_a_write_that_fails_names_the_path_and_leaves_nothing(tmp_path):
     targets = [tmp_path / "folder", tmp_path / "absent" / "h", tmp_path / "plain" / "h"]
     for path in targets:
         for write in (example().save, example().to_html):
-            with pytest.raises(OSError, match="h|folder") as error:
+            with pytest.raises(OSError, match=r"directory") as error:
                 write(path)
             assert error.value.filename == str(path)
-    assert sorted(os.listdir(tmp_path)) == ["folder", "plain"]
-    assert os.listdir(tmp_path / "folder") == []
+    assert names(tmp_path) == ["folder", "plain"]
+    assert names(tmp_path / "folder") == []
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
@@ -754,7 +779,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left") as error:
         example().cut(1).save(path)
     assert error.value.filename == str(path)
-    assert os.listdir(tmp_path) == ["h.json"]
+    assert names(tmp_path) == ["h.json"]
     assert TopicHierarchy.load(path) == example()
 
 
@@ -780,10 +805,10 @@ def test_a_killed_save_leaves_the_old_or_the_new_file_and_the_next_save_sweeps(t
         """)
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert len(os.listdir(tmp_path)) == 3
+    assert len(names(tmp_path)) == 3
     assert TopicHierarchy.load(path) == old
     new.save(path)
-    assert sorted(os.listdir(tmp_path)) == ["h.json", "inputs"]
+    assert names(tmp_path) == ["h.json", "inputs"]
     assert TopicHierarchy.load(path) == new
 
 
@@ -793,4 +818,4 @@ def test_sweeping_leaves_other_files_and_running_writers_alone(tmp_path):
         (tmp_path / name).write_text("")
     (tmp_path / f".h.json.{os.getpid()}.part").write_text("of an earlier process of this number")
     example().save(tmp_path / "h.json")
-    assert sorted(os.listdir(tmp_path)) == sorted([*others, "h.json"])
+    assert names(tmp_path) == sorted([*others, "h.json"])

@@ -1,8 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from nnmf_topics.topics import (
     child_shares,
     resolve_layer,
@@ -10,6 +13,8 @@ from nnmf_topics.topics import (
     top_terms,
     topic_term,
 )
+
+untimed = settings(deadline=None)
 
 # Two layers by hand: topic 0 has 2 units of mass, topic 1 has 6.
 FACTORS = (
@@ -23,7 +28,7 @@ def chains(draw, dtype=np.float64):
     widths = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5))
     # Zeros are frequent and other values are of one order, so that rounding stays comparable.
     values = st.one_of(st.just(0.0), st.floats(0.125, 8, width=16))
-    return tuple(draw(arrays(dtype, shape, elements=values)) for shape in zip(widths, widths[1:]))
+    return tuple(draw(arrays(dtype, shape, elements=values)) for shape in pairwise(widths))
 
 
 def product(factors, layer):
@@ -37,6 +42,7 @@ def test_topics_of_a_hand_made_chain():
     np.testing.assert_array_equal(strongest_parent(FACTORS, 1), [1, 0])
 
 
+@untimed
 @given(chains())
 def test_topics_are_the_normalised_columns_of_the_product(factors):
     for layer in range(len(factors)):
@@ -46,6 +52,7 @@ def test_topics_are_the_normalised_columns_of_the_product(factors):
         np.testing.assert_allclose(topic_term(factors, layer), expected.T, rtol=1e-12)
 
 
+@untimed
 @given(chains(np.float32))
 def test_topics_are_distributions_in_the_dtype_of_the_factors(factors):
     for layer in range(len(factors)):
@@ -64,6 +71,7 @@ def test_a_topic_without_words_is_uniform_and_has_no_shares():
     np.testing.assert_array_equal(child_shares(factors, 1), [[1, 0, 0], [0, 0, 0]])
 
 
+@untimed
 @given(chains())
 def test_shares_mix_the_topics_below_into_the_topics_above(factors):
     for layer in range(1, len(factors)):
@@ -75,10 +83,11 @@ def test_shares_mix_the_topics_below_into_the_topics_above(factors):
         np.testing.assert_allclose(mixed[:, alive], expected[:, alive], rtol=1e-12)
 
 
+@untimed
 @given(chains(), st.randoms(use_true_random=False))
 def test_topics_and_shares_do_not_depend_on_how_scale_is_spread_over_the_factors(factors, random):
     scaled = [factor.copy() for factor in factors]
-    for lower, upper in zip(scaled, scaled[1:]):
+    for lower, upper in pairwise(scaled):
         scale = np.array([10.0 ** random.uniform(-6, 6) for _ in range(lower.shape[1])])
         lower *= scale
         upper /= scale[:, None]
@@ -108,6 +117,7 @@ def test_factors_are_only_read():
     child_shares(factors, 1)
 
 
+@untimed
 @given(chains())
 def test_the_strongest_parent_has_no_rival(factors):
     for layer in range(1, len(factors)):
@@ -146,6 +156,7 @@ def test_the_finest_layer_has_no_shares(layer):
         child_shares(FACTORS, layer)
 
 
+@untimed
 @given(
     arrays(np.float32, st.integers(0, 40), elements=st.sampled_from([0, 0.25, 0.5, 1])),
     st.one_of(st.none(), st.integers(-2, 45)),

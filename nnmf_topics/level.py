@@ -1,0 +1,282 @@
+"""One layer of a hierarchy as a gensim topic model of its own."""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from gensim.interfaces import TransformationABC, TransformedCorpus
+from gensim.matutils import Sparse2Corpus
+from gensim.models.basemodel import BaseTopicModel
+from gensim.models.coherencemodel import CoherenceModel
+
+from nnmf_topics._typing import Bow
+from nnmf_topics.corpus import Source, check_document, is_document
+from nnmf_topics.topics import top_terms
+from nnmf_topics.vocabulary import term_of, word_of
+
+if TYPE_CHECKING:
+    from nnmf_topics.model import NeuralNMFModel
+
+logger = logging.getLogger("nnmf_topics.model")
+
+_SMALLEST = 1e-8  # as in gensim: a threshold of 0 still leaves out zeros
+
+Shares = list[tuple[int, Any]]
+
+
+class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
+    """Layer `layer` of a model, with the methods and return types of gensim's LdaModel.
+
+    It holds no topics of its own: train the model on, and the level has moved on too.
+
+    Parameters
+    ----------
+    model : NeuralNMFModel
+    layer : int
+        0 is the finest.
+    """
+
+    def __init__(self, model: "NeuralNMFModel", layer: int) -> None:
+        self.model, self.layer = model, layer
+        self.num_topics = model.widths[layer]
+        self.num_terms, self.id2word = model.num_terms, model.id2word
+        self.minimum_probability = model.minimum_probability
+        self.minimum_phi_value = model.minimum_phi_value
+        self.per_word_topics = model.per_word_topics
+        self.dtype, self.chunksize = model.dtype, model.chunksize
+
+    def __str__(self) -> str:
+        return f"Level<layer={self.layer}, num_topics={self.num_topics}, model={self.model}>"
+
+    def get_topics(self) -> np.ndarray:
+        """Return the topics as word distributions, (num_topics, num_terms); rows sum to 1."""
+        return self._topics.copy()
+
+    @property
+    def _topics(self) -> np.ndarray:
+        return self.model.topic_matrix(self.layer)
+
+    @property
+    def state(self) -> "TopicState":
+        """What pyLDAvis and others read off an LdaModel."""
+        return TopicState(self)
+
+    def get_topic_terms(self, topicid: int, topn: int | None = 10) -> list[tuple[int, Any]]:
+        """Return the topn (term id, probability) of a topic, most probable first."""
+        topic = self._topics[topicid]
+        return [(int(term), topic[term]) for term in top_terms(topic, topn)]
+
+    def show_topic(self, topicid: int, topn: int | None = 10) -> list[tuple[str, Any]]:
+        """Return the topn (word, probability) of a topic, most probable first."""
+        terms = self.get_topic_terms(topicid, topn)
+        return [(word_of(self.id2word, term), probability) for term, probability in terms]
+
+    def show_topics(
+        self, num_topics: int = 10, num_words: int = 10, log: bool = False, formatted: bool = True
+    ) -> list[tuple[int, Any]]:
+        """Return (topic id, words) of topics: all in order, or the num_topics largest.
+
+        Parameters
+        ----------
+        num_topics : int
+            -1, or as many as there are: all.
+        num_words : int
+            Words of each topic.
+        log : bool
+            Log them at INFO too.
+        formatted : bool
+            Words as one string; else as a list of (word, probability).
+        """
+        chosen = range(self.num_topics)
+        if 0 <= num_topics < self.num_topics:
+            chosen = top_terms(self.model.topic_masses(self.layer), num_topics).tolist()
+        shown = []
+        for topic in chosen:
+            words: Any = self.show_topic(topic, num_words)
+            if formatted:
+                words = " + ".join(f'{probability:.3f}*"{word}"' for word, probability in words)
+            shown.append((topic, words))
+            if log:
+                logger.info("topic #%i: %s", topic, words)
+        return shown
+
+    def get_term_topics(
+        self, word_id: int | str, minimum_probability: float | None = None
+    ) -> Shares:
+        """Return the (topic id, probability of the word in it) of a term id or a word.
+
+        Raises
+        ------
+        IndexError
+            If the word or the id is unknown.
+        """
+        term = term_of(self.id2word, word_id) if isinstance(word_id, str) else int(word_id)
+        if not 0 <= term < self.num_terms:
+            raise IndexError(f"term id {term} is outside the vocabulary of {self.num_terms} terms")
+        return self._above(self._topics[:, term], minimum_probability)
+
+    def top_topics(
+        self,
+        corpus: Source = None,
+        texts: Any = None,
+        dictionary: Any = None,
+        window_size: int | None = None,
+        coherence: str = "u_mass",
+        topn: int = 20,
+        processes: int = -1,
+    ) -> list[tuple[list[tuple[Any, str]], float]]:
+        """Return ([(probability, word), ...], coherence) of every topic, most coherent first.
+
+        The parameters are those of gensim's CoherenceModel.
+        """
+        coherence_model = CoherenceModel(
+            model=self,
+            corpus=corpus,
+            texts=texts,
+            dictionary=dictionary,
+            window_size=window_size,
+            coherence=coherence,
+            topn=topn,
+            processes=processes,
+        )
+        words = [
+            [(probability, word) for word, probability in self.show_topic(topic, topn)]
+            for topic in range(self.num_topics)
+        ]
+        scored = zip(words, coherence_model.get_coherence_per_topic(), strict=True)
+        return sorted(scored, key=lambda pair: pair[1], reverse=True)
+
+    def inference(self, chunk: Source) -> tuple[np.ndarray, None]:
+        """Return (gamma, None): the unnormalised topic weights of documents, (docs, num_topics).
+
+        A document without any known word has the uniform mixture, so that rows can be divided by
+        their sums; `model.encode` gives it zeros.
+        """
+        weights = self._weights(chunk)
+        weights[~weights.any(axis=1)] = 1 / self.num_topics
+        return weights, None
+
+    def _weights(self, corpus: Source) -> np.ndarray:
+        """Words of each document that come from each topic, (docs, num_topics)."""
+        codes = self.model.encode(corpus)[self.layer]
+        return np.ascontiguousarray((codes * self.model.topic_lengths(self.layer)[:, None]).T)
+
+    def __getitem__(self, bow: Bow | Source) -> Any:
+        """Topics of a document, or a lazy corpus of those of every document."""
+        return self.get_document_topics(bow, per_word_topics=self.per_word_topics)
+
+    def get_document_topics(
+        self,
+        bow: Bow | Source,
+        minimum_probability: float | None = None,
+        minimum_phi_value: float | None = None,
+        per_word_topics: bool = False,
+    ) -> Any:
+        """Return the topics of a document, or lazily those of every document of a corpus.
+
+        Parameters
+        ----------
+        bow : document or corpus
+        minimum_probability : float, optional
+            Leave out topics with a smaller share of the document.
+        minimum_phi_value : float, optional
+            With per_word_topics: leave out topics with a smaller share of a word.
+        per_word_topics : bool
+            Also return, for each word of the document, its topics from the most relevant on, and
+            (topic, share of the word times its count).
+
+        Returns
+        -------
+        list of (int, float), or a triple with per_word_topics, or a corpus of either
+            Shares of the document's weighted words; the empty list if it has no known word.
+        """
+        options: dict[str, Any] = {
+            "minimum_probability": minimum_probability,
+            "minimum_phi_value": minimum_phi_value,
+            "per_word_topics": per_word_topics,
+        }
+        if sp.issparse(bow):
+            bow = Sparse2Corpus(bow)
+        if not is_document(bow):
+            if isinstance(bow, (list, tuple)):
+                check_document(bow[0], 0, self.num_terms)
+            return DocumentTopics(self, bow, options)
+        return next(self._document_topics([bow], **options))
+
+    def _document_topics(
+        self,
+        documents: list[Bow],
+        minimum_probability: float | None,
+        minimum_phi_value: float | None,
+        per_word_topics: bool,
+    ) -> Iterator[Any]:
+        weights = self._weights(documents)
+        totals = weights.sum(axis=1, keepdims=True)
+        shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
+        for document, share in zip(documents, shares, strict=True):
+            topics = self._above(share, minimum_probability)
+            if per_word_topics:
+                yield (topics, *self._word_topics(document, share, minimum_phi_value))
+            else:
+                yield topics
+
+    def _word_topics(
+        self, document: Bow, share: np.ndarray, minimum_phi_value: float | None
+    ) -> tuple[list[Any], list[Any]]:
+        least = self.minimum_phi_value if minimum_phi_value is None else minimum_phi_value
+        order, values = [], []
+        for term, count in document:
+            phi = share * self._topics[:, term]
+            phi = phi / (phi.sum() or 1) * self.dtype(count)
+            kept = [(int(t), phi[t]) for t in np.flatnonzero(phi >= max(least, _SMALLEST))]
+            values.append((term, kept))
+            order.append((term, [t for t, _ in sorted(kept, key=lambda pair: -pair[1])]))
+        return order, values
+
+    def _above(self, values: np.ndarray, minimum_probability: float | None) -> Shares:
+        least = self.minimum_probability if minimum_probability is None else minimum_probability
+        return [
+            (int(topic), values[topic]) for topic in np.flatnonzero(values >= max(least, _SMALLEST))
+        ]
+
+
+class TopicState:
+    """The topics in the place where users of LdaModel look for them."""
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+        self.numdocs = level.model.num_documents
+
+    def get_lambda(self) -> np.ndarray:
+        """Return the topic-word weights, (num_topics, num_terms), all positive.
+
+        A tiny floor takes the place of exact zeros, whose logarithm tools would take.
+        """
+        limits = np.finfo(self._level.dtype)
+        masses = self._level.model.topic_masses(self._level.layer)[:, None]
+        weights = self._level.get_topics() * np.maximum(masses, limits.eps)
+        return np.maximum(weights, limits.tiny)
+
+
+class DocumentTopics(TransformedCorpus):  # type: ignore[misc]
+    """The topics of every document of a corpus, inferred in chunks when they are asked for."""
+
+    def __init__(self, level: Level, corpus: Source, options: dict[str, Any]) -> None:
+        self.obj, self.corpus, self.options = level, corpus, options
+        self.chunksize = level.chunksize
+
+    def __len__(self) -> int:
+        return len(self.corpus)
+
+    def __iter__(self) -> Iterator[Any]:
+        stream = iter(self.corpus)
+        while documents := list(islice(stream, self.chunksize)):
+            yield from self.obj._document_topics(documents, **self.options)
+
+    def __getitem__(self, key: int | slice) -> Any:
+        if isinstance(key, slice):
+            return DocumentTopics(self.obj, self.corpus[key], self.options)
+        return self.obj.get_document_topics(self.corpus[key], **self.options)

@@ -1,0 +1,398 @@
+"""Neural NMF with the face of a gensim topic model."""
+
+import logging
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from gensim.utils import FakeDict, dict_from_corpus, get_random_state
+from numpy.typing import DTypeLike
+from scipy import sparse as sp
+from sklearn.exceptions import NotFittedError
+
+from nnmf_topics import options as opt
+from nnmf_topics import topics, training, vocabulary
+from nnmf_topics._backend import resolve_device, to_host
+from nnmf_topics._persistence import Target, read_model, write_model
+from nnmf_topics._typing import Bow, InitName, LossName
+from nnmf_topics.corpus import Corpus, Source, check_document, is_document, is_one_shot, read_chunks
+from nnmf_topics.hierarchy import TopicHierarchy
+from nnmf_topics.hierarchy_builder import build_hierarchy
+from nnmf_topics.initializers import initialize
+from nnmf_topics.level import Level
+from nnmf_topics.network import forward
+from nnmf_topics.queries import LayeredQueries
+from nnmf_topics.random_state import random_state_from_plain, random_state_to_plain
+from nnmf_topics.trained import Trained
+from nnmf_topics.training import History, State
+from nnmf_topics.weighting import WeightingName, fit_weighting, survey
+
+logger = logging.getLogger(__name__)
+
+INIT_SAMPLE = 20_000
+"""The initial factors are made from about so many documents at most."""
+
+_SAVED_OPTIONS = (
+    *("chunksize", "passes", "loss", "weighting", "init", "tol", "eval_every"),
+    *("minimum_probability", "minimum_phi_value", "per_word_topics"),
+)
+
+
+class NeuralNMFModel(LayeredQueries):
+    """Hierarchical topic model, trained by backpropagation through nonnegative least squares.
+
+    Parameters
+    ----------
+    corpus : gensim corpus or SciPy sparse matrix (terms, documents), optional
+        Train on it at once. Any iterable of bag-of-words documents that can be read repeatedly; a
+        one-shot iterator with ``passes=1``. Without it, train later with `update`.
+    num_topics : int or sequence of int
+        Widths from the finest to the coarsest layer, such as ``(50, 10, 3)``. An int N stands for
+        N topics under about sqrt(N) super-topics; ``(50,)`` is flat.
+    id2word : gensim Dictionary or dict of int to str, optional
+        Default: the ids as words.
+    chunksize : int
+        Documents that are worked on at a time.
+    passes : int, optional
+        Passes over the corpus at most. Default: on to `tol`, at most 200.
+    loss : {"layerwise", "energy", "reconstruction"}
+        Every layer reconstructs the documents; every layer reconstructs the one below; the
+        coarsest layer reconstructs the documents.
+    weighting : {"auto", "none", "tf-idf", "log-idf"}
+        "auto" weighs raw counts by "log-idf" and leaves a corpus alone that is weighted already.
+    init : {"layerwise", "nndsvd", "random"}
+        The start of training.
+    tol : float
+        Stop when a pass lowers the loss by less than this share of it.
+    eval_every : int or None
+        Log loss and relative errors at INFO every so many passes.
+    minimum_probability, minimum_phi_value : float
+        Smallest share of a topic in a document, or in a word, that is shown.
+    per_word_topics : bool
+        Whether ``model[bow]`` also tells the topics of each word.
+    random_state : int, numpy.random.RandomState or None
+    device : str
+        "auto" (a GPU if one works), "cpu", "cuda" or "cuda:1".
+    dtype : {numpy.float32, numpy.float64}
+    progress : bool
+        Show a progress bar in training.
+    **options
+        Options of gensim's LdaModel, LdaMulticore and Nmf without a meaning here are accepted and
+        logged; others are a TypeError.
+
+    Attributes
+    ----------
+    factors : tuple of ndarray
+        A_0 (terms, k_0), A_1 (k_0, k_1), ..., with columns of unit length.
+    history : History
+        Loss and relative errors after each pass of the last training, and why it ended.
+    hierarchy : TopicHierarchy
+        The topics in words; plain data.
+    widths : tuple of int
+    num_topics, num_layers, num_terms, num_documents : int
+        num_topics is that of the finest layer, num_documents what was trained on so far.
+
+    References
+    ----------
+    Will et al., "Neural nonnegative matrix factorization for hierarchical multilayer topic
+    modeling", arXiv:2303.00058.
+    """
+
+    def __init__(
+        self,
+        corpus: Source = None,
+        num_topics: int | tuple[int, ...] = 100,
+        id2word: Any = None,
+        *,
+        chunksize: int = 2000,
+        passes: int | None = None,
+        loss: LossName = "layerwise",
+        weighting: WeightingName = "auto",
+        init: InitName = "layerwise",
+        tol: float = 1e-5,
+        eval_every: int | None = 10,
+        minimum_probability: float = 0.01,
+        minimum_phi_value: float = 0.01,
+        per_word_topics: bool = False,
+        random_state: Any = None,
+        device: str = "auto",
+        dtype: DTypeLike = np.float32,
+        progress: bool = False,
+        **options: Any,
+    ) -> None:
+        opt.note_without_meaning(options)
+        self.widths = opt.resolve_widths(num_topics)
+        self.chunksize = opt.whole("chunksize", chunksize, least=1)
+        self.passes = None if passes is None else opt.whole("passes", passes, least=1)
+        self.loss: LossName = opt.one_of("loss", loss, LossName)
+        self.weighting: WeightingName = opt.one_of("weighting", weighting, WeightingName)
+        self.init: InitName = opt.one_of("init", init, InitName)
+        self.tol = opt.fraction("tol", tol)
+        self.eval_every = None if eval_every is None else opt.whole("eval_every", eval_every)
+        self.minimum_probability = opt.fraction("minimum_probability", minimum_probability)
+        self.minimum_phi_value = opt.fraction("minimum_phi_value", minimum_phi_value)
+        self.per_word_topics = bool(per_word_topics)
+        self.random_state = get_random_state(random_state)
+        self.device = device
+        self.dtype = opt.float_dtype(dtype)
+        self.progress = bool(progress)
+        self._device = resolve_device(device)
+        self._trained: Trained | None = None
+        self._topics: dict[int, np.ndarray] = {}
+        if is_one_shot(corpus) and id2word is None:
+            corpus = list(corpus)
+        self.id2word = _default_id2word(corpus) if id2word is None else id2word
+        self.num_terms = vocabulary.vocabulary_size(self.id2word)
+        self.add_lifecycle_event("created", params=str(self))
+        if corpus is not None:
+            self.update(corpus)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}<num_terms={self.num_terms}, widths={self.widths}>"
+
+    @property
+    def num_topics(self) -> int:
+        """Number of topics of the finest layer."""
+        return self.widths[0]
+
+    @property
+    def num_layers(self) -> int:
+        """Number of layers."""
+        return len(self.widths)
+
+    # Training
+
+    def update(
+        self,
+        corpus: Source,
+        chunksize: int | None = None,
+        passes: int | None = None,
+        eval_every: int | None = None,
+    ) -> None:
+        """Train on a corpus, from the present factors if there are some.
+
+        An interrupted training leaves the model as it was after the last whole pass; bad input
+        leaves it as it was before.
+
+        Parameters
+        ----------
+        corpus : gensim corpus or SciPy sparse matrix (terms, documents)
+        chunksize, passes, eval_every : int, optional
+            Default: those of the model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the first bad document; or if the corpus is empty, or is a one-shot iterator
+            and more than one pass is asked for.
+        """
+        chunksize = self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1)
+        passes = self.passes if passes is None else opt.whole("passes", passes, 1)
+        if is_one_shot(corpus) and passes != 1:
+            raise ValueError(
+                f"a one-shot iterator can be read once, but passes={passes}: give passes=1, or "
+                "a corpus that can be read again, such as a list"
+            )
+        chunks = Corpus(corpus, self.num_terms, chunksize, self.dtype)
+        statistics = survey(chunks, self.num_terms)
+        if not statistics.document_frequency.any():
+            raise ValueError("the corpus has no words: it is empty or all its documents are")
+        if self._trained is not None:
+            statistics = statistics + self._trained.statistics
+        weighting = fit_weighting(self.weighting, statistics)
+        chunks = chunks.weighted(weighting)
+
+        def keep(state: State) -> None:
+            factors = tuple(to_host(A) for A in state.factors)
+            usage = tuple(to_host(u) for u in state.usage)
+            self._set(Trained(factors, usage, statistics, self.weighting, state.history))
+            self._log(state.history, self.eval_every if eval_every is None else eval_every)
+
+        start = self.factors if self._trained else self._start(chunks, statistics.documents)
+        logger.info(
+            "training %s on %d documents on %s", self, statistics.documents, self._device.name
+        )
+        final = training.train(
+            chunks,
+            start,
+            loss=self.loss,
+            passes=passes,
+            tol=self.tol,
+            device=self._device,
+            on_pass=keep,
+            progress=self.progress,
+        )
+        keep(final)
+
+    def _start(self, chunks: Corpus, documents: int) -> list[np.ndarray]:
+        sample = chunks.sample(INIT_SAMPLE, documents, self.random_state)
+        return initialize(self.init, sample, self.widths, self.random_state)
+
+    def _log(self, history: History, every: int | None) -> None:
+        if every and history.passes % every == 0 and history.stop_reason is None:
+            errors = ", ".join(f"{error:.4f}" for error in history.errors[-1])
+            logger.info("pass %d: loss %.6f, errors %s", history.passes, history.loss[-1], errors)
+
+    def _set(self, trained: Trained | None) -> None:
+        self._trained = trained
+        self._topics = {}
+
+    def clear(self) -> None:
+        """Forget all training, to free the memory."""
+        self._set(None)
+
+    # What was learnt
+
+    @property
+    def _known(self) -> Trained:
+        if self._trained is None:
+            raise NotFittedError("the model is not trained; call update(corpus) first")
+        return self._trained
+
+    @property
+    def factors(self) -> tuple[np.ndarray, ...]:
+        """The factors A_0 (terms, k_0), A_1 (k_0, k_1), ..."""
+        return self._known.factors
+
+    @property
+    def history(self) -> History:
+        """The course of the last training."""
+        return History() if self._trained is None else self._trained.history
+
+    @property
+    def num_documents(self) -> int:
+        """Number of documents trained on."""
+        return 0 if self._trained is None else self._trained.statistics.documents
+
+    def topic_matrix(self, layer: int = 0) -> np.ndarray:
+        """Return `get_topics` of a layer, without a copy: do not write into it."""
+        layer = topics.resolve_layer(layer, self.num_layers)
+        if layer not in self._topics:
+            self._topics[layer] = topics.topic_term(self.factors, layer)
+        return self._topics[layer]
+
+    def topic_lengths(self, layer: int = 0) -> np.ndarray:
+        """Words that a code of 1 stands for: the column sums of A_0 ... A_l, (k_l,)."""
+        lengths: np.ndarray = self.factors[0].sum(axis=0)
+        for A in self.factors[1 : topics.resolve_layer(layer, self.num_layers) + 1]:
+            lengths = lengths @ A
+        return lengths
+
+    def topic_masses(self, layer: int = 0) -> np.ndarray:
+        """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
+        layer = topics.resolve_layer(layer, self.num_layers)
+        masses: np.ndarray = self._known.usage[layer] * self.topic_lengths(layer)
+        total = masses.sum()
+        return masses / total if total > 0 else masses
+
+    @property
+    def hierarchy(self) -> TopicHierarchy:
+        """The topics of all layers in words, as plain data."""
+        masses = self.topic_masses(-1)
+        return build_hierarchy(self.factors, partial(vocabulary.word_of, self.id2word), masses)
+
+    def encode(self, corpus: Source | Bow) -> list[np.ndarray]:
+        """Return the codes of documents at every layer: exact nonnegative least squares.
+
+        Parameters
+        ----------
+        corpus : document or corpus or SciPy sparse matrix (terms, documents)
+
+        Returns
+        -------
+        list of ndarray (k_l, documents)
+            In the scale of the weighted corpus, unnormalised; zeros for an empty document.
+        """
+        known = self._known
+        if is_document(corpus):
+            corpus = [corpus]
+        encoded = []
+        with self._device.active():
+            factors = [self._device.put(A) for A in known.factors]
+            for chunk in read_chunks(corpus, self.num_terms, self.chunksize, self.dtype):
+                X = self._device.put(known.weighting(chunk))
+                encoded.append([to_host(S) for S in forward(factors, X).codes])
+        if not encoded:
+            return [np.zeros((k, 0), self.dtype) for k in self.widths]
+        return [np.concatenate(layer, axis=1) for layer in zip(*encoded, strict=True)]
+
+    def level(self, layer: int = 0) -> Level:
+        """Return a layer (0 finest, -1 coarsest) as a gensim topic model of its own."""
+        return Level(self, topics.resolve_layer(layer, self.num_layers))
+
+    # Files
+
+    def save(self, fname: Target, *_args: Any, **_options: Any) -> None:
+        """Write the model to exactly that path, or into an open binary file.
+
+        The file holds tensors and JSON (safetensors) and is replaced as a whole or not at all.
+        gensim's options for splitting files are accepted and not needed.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that was there is intact.
+        """
+        self.add_lifecycle_event("saved", fname=str(fname))
+        tensors, trained = ({}, None) if self._trained is None else self._trained.to_plain()
+        document = {
+            "widths": self.widths,
+            "options": {name: getattr(self, name) for name in _SAVED_OPTIONS},
+            "dtype": self.dtype.__name__,
+            "vocabulary": vocabulary.to_plain(self.id2word),
+            "random_state": random_state_to_plain(self.random_state),
+            "lifecycle_events": self.lifecycle_events,
+            "trained": trained,
+        }
+        write_model(fname, tensors, document)
+
+    @classmethod
+    def load(cls, fname: Target, mmap: str | None = None) -> Self:  # noqa: ARG003
+        """Read a file of `save`, on a machine with or without a GPU; no code is run from it.
+
+        Parameters
+        ----------
+        fname : path or open binary file
+        mmap : ignored
+            As gensim's users pass it; the file is checked as a whole, so it is read as a whole.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is not a model, of a newer version, or damaged; the message says which.
+        """
+        tensors, document = read_model(fname)
+        try:
+            model = cls(
+                num_topics=document["widths"],
+                id2word=vocabulary.from_plain(document["vocabulary"]),
+                random_state=random_state_from_plain(document["random_state"]),
+                dtype=document["dtype"],
+                **document["options"],
+            )
+            model.lifecycle_events = document["lifecycle_events"]
+            if document["trained"] is not None:
+                model._trained = Trained.from_plain(
+                    tensors, document["trained"], model.widths, model.num_terms
+                )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{fname} cannot be loaded: {error!r}") from error
+        model.add_lifecycle_event("loaded", fname=str(fname))
+        return model
+
+
+def _default_id2word(corpus: Source) -> Any:
+    """Words for a corpus without a dictionary: the ids as text."""
+    if corpus is None:
+        raise ValueError("give a corpus or id2word, so that the number of terms is known")
+    if sp.issparse(corpus):
+        return FakeDict(corpus.shape[0])  # type: ignore[attr-defined]
+    try:
+        return dict_from_corpus(corpus)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        # Not bags of words: let the first bad document be named.
+        for number, document in enumerate(corpus):
+            check_document(document, number, np.iinfo(np.int32).max)
+        raise

@@ -1,0 +1,81 @@
+"""What gensim calls id2word: any of its forms, read alike, and as plain data for files."""
+
+from typing import Any
+
+from gensim.corpora import Dictionary
+from gensim.utils import FakeDict
+
+
+def vocabulary_size(id2word: Any) -> int:
+    """One more than the largest term id; ids may have gaps.
+
+    Raises
+    ------
+    ValueError
+        If there are no terms.
+    """
+    ids = list(id2word.keys()) if id2word else []
+    if not ids:
+        raise ValueError("id2word has no terms; give a dictionary with at least one")
+    return 1 + int(max(ids))
+
+
+def word_of(id2word: Any, term: int) -> str:
+    """Return the word of a term id; of an id in a gap, the id as text."""
+    try:
+        return str(id2word[int(term)])
+    except KeyError:
+        return str(term)
+
+
+def term_of(id2word: Any, word: str) -> int:
+    """Return the term id of a word.
+
+    Raises
+    ------
+    IndexError
+        If the word is unknown, as in gensim.
+    """
+    token2id = getattr(id2word, "token2id", None)
+    if token2id is None:
+        token2id = {w: i for i, w in id2word.items()} if hasattr(id2word, "items") else {}
+    if word not in token2id:
+        raise IndexError(f"the word {word!r} is not in the dictionary")
+    return int(token2id[word])
+
+
+def to_plain(id2word: Any) -> dict[str, Any]:
+    """Return JSON-ready data that `from_plain` makes the same dictionary of."""
+    if isinstance(id2word, FakeDict):
+        return {"kind": "fake", "num_terms": id2word.num_terms}
+    ids = sorted(int(i) for i in id2word.keys())  # noqa: SIM118 (a Dictionary iterates otherwise)
+    plain: dict[str, Any] = {"kind": "dict", "ids": ids, "words": [str(id2word[i]) for i in ids]}
+    if isinstance(id2word, Dictionary):
+        counts = {name: int(getattr(id2word, name)) for name in _COUNTS}
+        frequencies = {
+            name: [[int(i), int(n)] for i, n in getattr(id2word, name).items()]
+            for name in _FREQUENCIES
+        }
+        plain |= {"kind": "dictionary", **counts, **frequencies}
+    return plain
+
+
+def from_plain(plain: dict[str, Any]) -> Any:
+    """Build the dictionary again."""
+    if plain["kind"] == "fake":
+        return FakeDict(plain["num_terms"])
+    id2word = dict(zip(plain["ids"], plain["words"], strict=True))
+    if plain["kind"] == "dict":
+        return id2word
+    dictionary = Dictionary()
+    dictionary.token2id = {word: i for i, word in id2word.items()}
+    dictionary.id2token = id2word
+    for name in _COUNTS:
+        setattr(dictionary, name, plain[name])
+    for name in _FREQUENCIES:
+        setattr(dictionary, name, dict(plain[name]))
+    return dictionary
+
+
+_COUNTS = ("num_docs", "num_pos", "num_nnz")
+_FREQUENCIES = ("dfs", "cfs")
