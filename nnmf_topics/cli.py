@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnmf_topics import __version__, datasets
-from nnmf_topics.hierarchy import TopicHierarchy
+from gensim.models import CoherenceModel
+
+from nnmf_topics import NeuralNMFModel, TopicHierarchy, __version__, datasets
 
 EPILOG = """\
 start here:
@@ -77,10 +78,9 @@ def _add_training_options(parser: argparse.ArgumentParser, topics: str) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -92,15 +92,12 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    lines = options.file.read_text(encoding="utf-8").splitlines()
-    model = _train_and_show(datasets.corpus_of_texts(options.file.name, lines), options)
+    model = _train_and_show(datasets.load_texts(options.file), options)
     model.save(options.output)
     print(f"\nsaved to {options.output}; look at it again with: nnmf-topics show {options.output}")
 
 
-def _train_and_show(data: datasets.TopicCorpus, options: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from nnmf_topics.model import NeuralNMFModel
-
+def _train_and_show(data: datasets.TopicCorpus, options: argparse.Namespace) -> NeuralNMFModel:
     print(f"{data.name}: {len(data.corpus)} documents, {len(data.dictionary)} words", flush=True)
     model = NeuralNMFModel(
         data.corpus,
@@ -108,17 +105,15 @@ def _train_and_show(data: datasets.TopicCorpus, options: argparse.Namespace):  #
         data.dictionary,
         passes=options.passes,
         random_state=options.seed,
-        progress=sys.stderr.isatty(),
+        progress=True,
     )
     _print_hierarchy(model.hierarchy, options.words)
     _print_layers(model, data)
     return model
 
 
-def _print_layers(model, data: datasets.TopicCorpus) -> None:  # type: ignore[no-untyped-def]
+def _print_layers(model: NeuralNMFModel, data: datasets.TopicCorpus) -> None:
     """Print how well the words of each layer's topics go together, and how well the layer fits."""
-    from gensim.models import CoherenceModel
-
     print("\nlayer  topics  coherence (c_npmi)  relative error")
     for layer, error in enumerate(model.history.errors[-1]):
         coherence = CoherenceModel(
@@ -132,8 +127,6 @@ def _print_layers(model, data: datasets.TopicCorpus) -> None:  # type: ignore[no
 
 
 def _show(options: argparse.Namespace) -> None:
-    from nnmf_topics.model import NeuralNMFModel
-
     _print_hierarchy(NeuralNMFModel.load(options.model).hierarchy, options.words)
 
 

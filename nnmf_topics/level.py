@@ -257,8 +257,8 @@ class TopicState:
         """
         limits = np.finfo(self._level.dtype)
         masses = self._level.model.topic_masses(self._level.layer)[:, None]
-        weights = self._level.get_topics() * np.maximum(masses, limits.eps)
-        return np.maximum(weights, limits.tiny)
+        weights: np.ndarray = self._level.get_topics() * np.maximum(masses, limits.eps)
+        return weights.clip(limits.tiny, None)
 
 
 class DocumentTopics(TransformedCorpus):  # type: ignore[misc]

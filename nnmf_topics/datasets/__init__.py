@@ -6,6 +6,7 @@ from nnmf_topics.datasets._posts import NEWSGROUPS
 from nnmf_topics.datasets.lee import load_lee
 from nnmf_topics.datasets.newsgroups import PAPER_GROUPS, fetch_20newsgroups
 from nnmf_topics.datasets.planted import make_hierarchical_corpus
+from nnmf_topics.datasets.texts import load_texts
 
 __all__ = [
     "NEWSGROUPS",
@@ -15,5 +16,6 @@ __all__ = [
     "available",
     "fetch_20newsgroups",
     "load_lee",
+    "load_texts",
     "make_hierarchical_corpus",
 ]
