@@ -7,7 +7,7 @@ this module imports cupy. Importing it loads NumPy and SciPy only.
 import contextlib
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,32 @@ def to_host(array: Array) -> np.ndarray:
         return np.asarray(array.get())
     xp = namespace(array)
     return np.asarray(array.to_device(xp.__array_namespace_info__().default_device()))
+
+
+class _OneBlasThread:
+    """Limits BLAS to one thread while at least one thread of the process is inside."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._controller: ThreadpoolController | None = None
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                # Looking for the loaded libraries takes milliseconds: once is enough.
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
 
 
 @dataclass(frozen=True)
@@ -59,10 +85,7 @@ class Device:
         15 times the whole training where another process wants the cores.
         """
         if not self.is_gpu:
-            limits: contextlib.AbstractContextManager[Any] = _blas().limit(
-                limits=1, user_api="blas"
-            )
-            return limits
+            return _ONE_BLAS_THREAD
         import cupy
         import cupyx
 
@@ -106,11 +129,6 @@ def resolve_device(name: str = "auto") -> Device:
     if kind == "cuda":
         raise RuntimeError(f'device={name!r} cannot be used: {reason}; use device="cpu"')
     return Device("cpu")
-
-
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()  # looking for the loaded libraries takes milliseconds
 
 
 def _gpu_problem(index: int) -> str | None:

@@ -36,6 +36,11 @@ def is_document(thing: Any) -> bool:
     return _is_pair(thing[0]) and not _is_pair(thing[0][0])
 
 
+def made(source: Source) -> Source:
+    """Return the corpus, made by the callable if one was given in its place."""
+    return source() if callable(source) and not isinstance(source, Iterable) else source
+
+
 def read_chunks(
     source: Source, num_terms: int, chunksize: int, dtype: Any = np.float64
 ) -> Iterator[sp.csc_array]:
@@ -55,11 +60,9 @@ def read_chunks(
     TypeError, ValueError
         Naming the first document that is not a bag of words with nonnegative finite weights.
     """
+    source = made(source)
     if sp.issparse(source):
         yield from _matrix_chunks(source, num_terms, chunksize, dtype)
-        return
-    if callable(source) and not isinstance(source, Iterable):
-        yield from read_chunks(source(), num_terms, chunksize, dtype)
         return
     if isinstance(source, (str, bytes, dict, np.ndarray)) or not isinstance(source, Iterable):
         raise TypeError(

@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from gensim.utils import FakeDict, dict_from_corpus, get_random_state
+from gensim.utils import get_random_state
 from numpy.typing import DTypeLike
-from scipy import sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from nnmf_topics import options as opt
@@ -15,7 +14,7 @@ from nnmf_topics import topics, training, vocabulary
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._persistence import Target, read_model, write_model
 from nnmf_topics._typing import Bow, InitName, LossName
-from nnmf_topics.corpus import Corpus, Source, check_document, is_document, is_one_shot, read_chunks
+from nnmf_topics.corpus import Corpus, Source, is_document, is_one_shot, read_chunks
 from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
 from nnmf_topics.initializers import initialize
@@ -141,7 +140,7 @@ class NeuralNMFModel(LayeredQueries):
         self._topics: dict[int, np.ndarray] = {}
         if is_one_shot(corpus) and id2word is None:
             corpus = list(corpus)
-        self.id2word = _default_id2word(corpus) if id2word is None else id2word
+        self.id2word = vocabulary.default_id2word(corpus) if id2word is None else id2word
         self.num_terms = vocabulary.vocabulary_size(self.id2word)
         self.add_lifecycle_event("created", params=str(self))
         if corpus is not None:
@@ -272,18 +271,13 @@ class NeuralNMFModel(LayeredQueries):
         return self._topics[layer]
 
     def topic_lengths(self, layer: int = 0) -> np.ndarray:
-        """Words that a code of 1 stands for: the column sums of A_0 ... A_l, (k_l,)."""
-        lengths: np.ndarray = self.factors[0].sum(axis=0)
-        for A in self.factors[1 : topics.resolve_layer(layer, self.num_layers) + 1]:
-            lengths = lengths @ A
-        return lengths
+        """Return the words that a code of 1 stands for, (k_l,); see `topics.topic_lengths`."""
+        return topics.topic_lengths(self.factors, layer)
 
     def topic_masses(self, layer: int = 0) -> np.ndarray:
         """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
         layer = topics.resolve_layer(layer, self.num_layers)
-        masses: np.ndarray = self._known.usage[layer] * self.topic_lengths(layer)
-        total = masses.sum()
-        return masses / total if total > 0 else masses
+        return topics.topic_masses(self.factors, self._known.usage[layer], layer)
 
     @property
     def hierarchy(self) -> TopicHierarchy:
@@ -381,18 +375,3 @@ class NeuralNMFModel(LayeredQueries):
             raise ValueError(f"{fname} cannot be loaded: {error!r}") from error
         model.add_lifecycle_event("loaded", fname=str(fname))
         return model
-
-
-def _default_id2word(corpus: Source) -> Any:
-    """Words for a corpus without a dictionary: the ids as text."""
-    if corpus is None:
-        raise ValueError("give a corpus or id2word, so that the number of terms is known")
-    if sp.issparse(corpus):
-        return FakeDict(corpus.shape[0])  # type: ignore[attr-defined]
-    try:
-        return dict_from_corpus(corpus)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        # Not bags of words: let the first bad document be named.
-        for number, document in enumerate(corpus):
-            check_document(document, number, np.iinfo(np.int32).max)
-        raise

@@ -59,6 +59,22 @@ def topic_term(factors: Factors, layer: int = 0) -> Array:
     return topics
 
 
+def topic_lengths(factors: Factors, layer: int = 0) -> Array:
+    """Return the words that a code of 1 stands for: the column sums of A_0 ... A_l, (k_l,)."""
+    layer = resolve_layer(layer, len(factors))
+    return reduce(np.matmul, factors[1 : layer + 1], factors[0].sum(axis=0))
+
+
+def topic_masses(factors: Factors, usage: Array, layer: int = 0) -> Array:
+    """Return the share of each topic in the words of a corpus, (k_l,), from its summed codes.
+
+    Shares sum to 1, or are all 0 where no topic is used.
+    """
+    masses: Array = usage * topic_lengths(factors, layer)
+    total = masses.sum()
+    return masses / total if total > 0 else masses
+
+
 def child_shares(factors: Factors, layer: int) -> Array:
     """Return which share of a topic's words comes through each topic of the layer below.
 

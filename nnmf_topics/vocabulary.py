@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
 from gensim.corpora import Dictionary
-from gensim.utils import FakeDict
+from gensim.utils import FakeDict, dict_from_corpus
+
+from nnmf_topics.corpus import Source, check_document, made
 
 
 def vocabulary_size(id2word: Any) -> int:
@@ -18,6 +22,22 @@ def vocabulary_size(id2word: Any) -> int:
     if not ids:
         raise ValueError("id2word has no terms; give a dictionary with at least one")
     return 1 + int(max(ids))
+
+
+def default_id2word(corpus: Source) -> Any:
+    """Words for a corpus without a dictionary: the ids as text."""
+    if corpus is None:
+        raise ValueError("give a corpus or id2word, so that the number of terms is known")
+    corpus = made(corpus)
+    if sp.issparse(corpus):
+        return FakeDict(corpus.shape[0])  # type: ignore[attr-defined]
+    try:
+        return dict_from_corpus(corpus)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        # Not bags of words: let the first bad document be named.
+        for number, document in enumerate(corpus):
+            check_document(document, number, np.iinfo(np.int32).max)
+        raise
 
 
 def word_of(id2word: Any, term: int) -> str:
