@@ -1,11 +1,33 @@
 """Hierarchical topic models for gensim by Neural NMF, on NumPy and CuPy."""
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from nnmf_topics import datasets
-from nnmf_topics.hierarchy import Topic, TopicHierarchy
-from nnmf_topics.model import NeuralNMFModel
+if TYPE_CHECKING:
+    from nnmf_topics import datasets
+    from nnmf_topics.hierarchy import Topic, TopicHierarchy
+    from nnmf_topics.model import NeuralNMFModel
 
 __version__ = version("nnmf-topics")
 
 __all__ = ["NeuralNMFModel", "Topic", "TopicHierarchy", "__version__", "datasets"]
+
+_HOMES = {
+    "NeuralNMFModel": "nnmf_topics.model",
+    "Topic": "nnmf_topics.hierarchy",
+    "TopicHierarchy": "nnmf_topics.hierarchy",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is asked for: the engine runs where gensim is absent."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name == "datasets":
+        return import_module("nnmf_topics.datasets")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
