@@ -70,73 +70,64 @@ def evaluate(
     gram, rhs : A_0^T A_0 (k_0, k_0) and A_0^T X (k_0, n)
     norm : ||X||_F^2
     """
-    xp = namespace(rhs)
-    weights = layer_weights(name, len(factors))
-    energy = name == "energy"
-    result = LossGradient(
-        value=xp.zeros_like(norm),
-        errors=xp.zeros_like(norm),
-        codes=[xp.zeros_like(S) for S in codes],
-        V=xp.zeros_like(rhs),
-        mix=xp.zeros_like(gram),
-        upper=[xp.zeros_like(A) for A in factors[1:]],
-    )
-    errors = []
-    for layer, weight in enumerate(weights):
-        error, result = _data_term(
-            result, layer, 0.0 if energy and layer else weight, factors, codes, gram, rhs, norm
-        )
-        errors.append(error)
-        if energy and layer:
-            result = _code_term(result, layer, weight, factors, codes)
-    return result._replace(errors=xp.stack(errors))
+    total = _Total(factors, codes, gram, rhs, norm)
+    for layer, weight in enumerate(layer_weights(name, len(factors))):
+        if name == "energy" and layer:
+            total.add_data_term(layer, 0.0)
+            total.add_code_term(layer, weight)
+        else:
+            total.add_data_term(layer, weight)
+    return total.result()
 
 
-def _data_term(
-    total: LossGradient,
-    layer: int,
-    weight: float,
-    factors: Sequence[Array],
-    codes: Sequence[Array],
-    gram: Array,
-    rhs: Array,
-    norm: Array,
-) -> tuple[Array, LossGradient]:
-    """Add weight ||X - A_0 ... A_l S_l||^2; also return the squared error itself."""
-    xp = namespace(rhs)
-    steps = [codes[layer]]  # S_l, A_l S_l, ..., A_1 ... A_l S_l = R
-    for A in reversed(factors[1 : layer + 1]):
-        steps.append(A @ steps[-1])
-    R = steps[-1]
-    slope = gram @ R - rhs
-    error = xp.clip(norm + xp.sum((slope - rhs) * R, dtype=xp.float64), 0, None)
-    if weight == 0:
-        return error, total
-    upper, codes_gradient = list(total.upper), list(total.codes)
-    D = (2 * weight) * slope
-    for depth, A in enumerate(factors[1 : layer + 1]):  # from A_1 up to A_l
-        upper[depth] = upper[depth] + D @ steps[layer - 1 - depth].T
-        D = A.T @ D
-    codes_gradient[layer] = codes_gradient[layer] + D
-    return error, total._replace(
-        value=total.value + weight * error,
-        codes=codes_gradient,
-        V=total.V - (2 * weight) * R,
-        mix=total.mix + (2 * weight) * (R @ R.T),
-        upper=upper,
-    )
+class _Total:
+    """A sum of terms and of their derivatives, at some factors and codes."""
 
+    def __init__(
+        self, factors: Sequence[Array], codes: Sequence[Array], gram: Array, rhs: Array, norm: Array
+    ) -> None:
+        xp = namespace(rhs)
+        self.factors, self.codes = factors, codes
+        self.gram, self.rhs, self.norm = gram, rhs, norm
+        self.value = xp.zeros_like(norm)
+        self.errors: list[Array] = []
+        self.dcodes = [xp.zeros_like(S) for S in codes]
+        self.V, self.mix = xp.zeros_like(rhs), xp.zeros_like(gram)
+        self.upper = [xp.zeros_like(A) for A in factors[1:]]
 
-def _code_term(
-    total: LossGradient, layer: int, weight: float, factors: Sequence[Array], codes: Sequence[Array]
-) -> LossGradient:
-    """Add weight ||S_{l-1} - A_l S_l||^2."""
-    xp = namespace(codes[0])
-    A, S = factors[layer], codes[layer]
-    E = codes[layer - 1] - A @ S
-    upper, codes_gradient = list(total.upper), list(total.codes)
-    codes_gradient[layer - 1] = codes_gradient[layer - 1] + (2 * weight) * E
-    codes_gradient[layer] = codes_gradient[layer] - (2 * weight) * (A.T @ E)
-    upper[layer - 1] = upper[layer - 1] - (2 * weight) * (E @ S.T)
-    value = total.value + weight * xp.sum(E * E, dtype=xp.float64)
-    return total._replace(value=value, codes=codes_gradient, upper=upper)
+    def add_data_term(self, layer: int, weight: float) -> None:
+        """Note the squared error of a layer, and add weight ||X - A_0 ... A_l S_l||^2."""
+        xp = namespace(self.rhs)
+        below = self.factors[1 : layer + 1]
+        steps = [self.codes[layer]]  # S_l, A_l S_l, ..., A_1 ... A_l S_l = R
+        for A in reversed(below):
+            steps.append(A @ steps[-1])
+        R = steps.pop()
+        slope = self.gram @ R - self.rhs
+        # Near an exact fit the difference of the terms can come out below zero.
+        error = xp.clip(self.norm + xp.sum((slope - self.rhs) * R, dtype=xp.float64), 0, None)
+        self.errors.append(error)
+        if weight == 0:
+            return
+        self.value = self.value + weight * error
+        self.V = self.V - (2 * weight) * R
+        self.mix = self.mix + (2 * weight) * (R @ R.T)
+        carried = (2 * weight) * slope
+        for depth, A in enumerate(below):
+            self.upper[depth] = self.upper[depth] + carried @ steps.pop().T
+            carried = A.T @ carried
+        self.dcodes[layer] = self.dcodes[layer] + carried
+
+    def add_code_term(self, layer: int, weight: float) -> None:
+        """Add weight ||S_{l-1} - A_l S_l||^2."""
+        xp = namespace(self.rhs)
+        A, S = self.factors[layer], self.codes[layer]
+        E = self.codes[layer - 1] - A @ S
+        self.value = self.value + weight * xp.sum(E * E, dtype=xp.float64)
+        self.upper[layer - 1] = self.upper[layer - 1] - (2 * weight) * (E @ S.T)
+        self.dcodes[layer - 1] = self.dcodes[layer - 1] + (2 * weight) * E
+        self.dcodes[layer] = self.dcodes[layer] - (2 * weight) * (A.T @ E)
+
+    def result(self) -> LossGradient:
+        errors = namespace(self.rhs).stack(self.errors)
+        return LossGradient(self.value, errors, self.dcodes, self.V, self.mix, self.upper)
