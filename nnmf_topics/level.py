@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,14 +17,31 @@ from nnmf_topics.corpus import Source, check_document, is_document
 from nnmf_topics.topics import top_terms
 from nnmf_topics.vocabulary import term_of, word_of
 
-if TYPE_CHECKING:
-    from nnmf_topics.model import NeuralNMFModel
-
 logger = logging.getLogger("nnmf_topics.model")
 
 _SMALLEST = 1e-8  # as in gensim: a threshold of 0 still leaves out zeros
 
 Shares = list[tuple[int, Any]]
+
+
+class LayeredModel(Protocol):
+    """What a level reads off the model it belongs to."""
+
+    widths: tuple[int, ...]
+    num_terms: int
+    id2word: Any
+    minimum_probability: float
+    minimum_phi_value: float
+    per_word_topics: bool
+    dtype: type[np.floating[Any]]
+    chunksize: int
+
+    @property
+    def num_documents(self) -> int: ...  # noqa: D102
+    def topic_matrix(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
+    def topic_lengths(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
+    def topic_masses(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
+    def encode(self, corpus: Source | Bow) -> list[np.ndarray]: ...  # noqa: D102
 
 
 class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
@@ -34,12 +51,12 @@ class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
 
     Parameters
     ----------
-    model : NeuralNMFModel
+    model : LayeredModel
     layer : int
         0 is the finest.
     """
 
-    def __init__(self, model: "NeuralNMFModel", layer: int) -> None:
+    def __init__(self, model: LayeredModel, layer: int) -> None:
         self.model, self.layer = model, layer
         self.num_topics = model.widths[layer]
         self.num_terms, self.id2word = model.num_terms, model.id2word
@@ -50,6 +67,15 @@ class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
 
     def __str__(self) -> str:
         return f"Level<layer={self.layer}, num_topics={self.num_topics}, model={self.model}>"
+
+    def save(self, *_args: Any, **_options: Any) -> None:
+        """Refuse: a level is a view, and gensim would pickle it. Save ``level.model``."""
+        raise TypeError("a level has no file of its own: use level.model.save(path)")
+
+    @classmethod
+    def load(cls, *_args: Any, **_options: Any) -> Any:
+        """Refuse: load the model, and take its level."""
+        raise TypeError("a level has no file of its own: use NeuralNMFModel.load(path).level(l)")
 
     def get_topics(self) -> np.ndarray:
         """Return the topics as word distributions, (num_topics, num_terms); rows sum to 1."""
