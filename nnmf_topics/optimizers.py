@@ -13,13 +13,14 @@ from nnmf_topics.network import Evaluation
 
 _SWEEPS = 2
 _INNER_STEPS = 30
+_BLOCK = 2048
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
 def unit_columns(A: Array) -> Array:
     """Scale the columns to unit Euclidean length; an all-zero column stays."""
     xp = namespace(A)
-    length = xp.sqrt(xp.sum(A * A, axis=0))
+    length = xp.linalg.vector_norm(A, axis=0)
     return A / xp.where(length > 0, length, xp.ones_like(length))
 
 
@@ -42,14 +43,14 @@ class GramDescent:
         """Return new factors in normal form, from the gradient at the given ones."""
         proposal = []
         topics_gram = factors[0].T @ factors[0]
-        for layer, (A, G) in enumerate(zip(factors, evaluation.gradient(factors), strict=True)):
+        for layer, A in enumerate(factors):
             H = evaluation.curvature[layer] / self.scale
             if layer == 0:
-                moved = _descend_columns(A, G, H)
+                moved = _descend_columns(A, evaluation.data, evaluation.mix, H)
             else:
-                moved = _descend_two_sided(A, G, 2 * topics_gram, H)
+                moved = _descend_two_sided(A, evaluation.upper[layer - 1], 2 * topics_gram, H)
                 topics_gram = A.T @ topics_gram @ A
-            proposal.append(unit_columns(_keep_alive(moved, A)))
+            proposal.append(unit_columns(moved))
         return proposal
 
     def accept(self) -> None:
@@ -62,19 +63,28 @@ class GramDescent:
         return self.scale >= _SMALLEST_SCALE
 
 
-def _descend_columns(A: Array, G: Array, H: Array) -> Array:
-    """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0, one column at a time."""
+def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
+    """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0, one column at a time.
+
+    Terms do not interact: they are taken in blocks, so that G = data + A mix and D stay in the
+    processor's cache and only the answer has the size of A.
+    """
     xp = namespace(A)
     diagonal = xp.linalg.diagonal(H)
     # An unused topic has neither slope nor curvature: any divisor leaves it where it is.
     diagonal = xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal))
-    slope, lowest = xp.asarray(G.T, copy=True), -A.T  # rows are contiguous
-    D = xp.zeros_like(slope)
-    for _ in range(_SWEEPS):
-        for j in range(A.shape[1]):
-            step = (slope[j, :] + H[j, :] @ D) / diagonal[j]
-            D[j, :] = xp.maximum(D[j, :] - step, lowest[j, :])
-    return xp.clip(A + D.T, 0, None)
+    moved = []
+    for start in range(0, A.shape[0], _BLOCK):
+        block = A[start : start + _BLOCK, :]
+        old = xp.asarray(block.T, copy=True)  # its rows are contiguous
+        slope = (data[start : start + _BLOCK, :] + block @ mix).T
+        slope, lowest, D = xp.asarray(slope, copy=True), -old, xp.zeros_like(old)
+        for _ in range(_SWEEPS):
+            for j in range(A.shape[1]):
+                step = (slope[j, :] + H[j, :] @ D) / diagonal[j]
+                D[j, :] = xp.maximum(D[j, :] - step, lowest[j, :])
+        moved.append(xp.clip(old + D, 0, None))
+    return _kept_alive(xp.concat(moved, axis=1).T, A)
 
 
 def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
@@ -89,10 +99,11 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = moved + ((momentum - 1) / following) * (moved - D)
         D, momentum = moved, following
-    return xp.clip(A + D, 0, None)
+    return _kept_alive(xp.clip(A + D, 0, None), A)
 
 
-def _keep_alive(moved: Array, A: Array) -> Array:
+def _kept_alive(moved: Array, A: Array) -> Array:
     """Leave a column as it was where the step would make it all zero: it could never return."""
     xp = namespace(A)
-    return xp.where(xp.any(moved > 0, axis=0), moved, A)
+    alive = xp.max(moved, axis=0) > 0
+    return moved if bool(xp.all(alive)) else xp.where(alive, moved, A)

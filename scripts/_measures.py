@@ -9,6 +9,7 @@ from functools import reduce
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import svds
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import StratifiedShuffleSplit
 
@@ -58,7 +59,7 @@ def relative_error(X: sp.csc_array, factors: Factors, codes: Factors, layer: int
 
 def svd_bound(X: sp.csc_array, rank: int) -> float:
     """Return the least relative error of any matrix of a rank."""
-    singular = sp.linalg.svds(X.astype(np.float64), rank, return_singular_vectors=False, rng=0)
+    _, singular, _ = svds(X.astype(np.float64), rank, v0=np.ones(min(X.shape)))
     return float(np.sqrt(max(1 - (singular**2).sum() / (X.data**2).sum(), 0.0)))
 
 
