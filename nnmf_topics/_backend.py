@@ -6,12 +6,14 @@ this module imports cupy. Importing it loads NumPy and SciPy only.
 
 import contextlib
 import logging
+import re
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import threadpoolctl
 from array_api_compat import array_namespace as namespace
 from array_api_compat import device as device_of
 from array_api_compat import is_cupy_array, is_numpy_array
@@ -54,7 +56,17 @@ class _OneBlasThread:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
+                _release_blas()
                 self._limit.restore_original_limits()
+                _release_blas()
+
+
+def _release_blas() -> None:
+    # threadpoolctl >= 3.8 obeys one thread of the process, the first to set a limit, until it lets
+    # go: without this, limits from other threads, and their end, would silently do nothing.
+    release = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
 
 
 _ONE_BLAS_THREAD = _OneBlasThread()
@@ -117,16 +129,17 @@ def resolve_device(name: str = "auto") -> Device:
     RuntimeError
         If a GPU is asked for by name and none works, with the reason.
     """
-    kind, _, index = str(name).partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+    match = re.fullmatch(r"(auto|cpu|cuda)|cuda:(\d{1,3})", str(name))
+    if match is None:
         raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:N", not {name!r}')
-    if kind == "cpu":
+    if name == "cpu":
         return Device("cpu")
-    reason = _gpu_problem(int(index or 0))
+    index = int(match[2] or 0)
+    reason = _gpu_problem(index)
     if reason is None:
-        logger.info("using GPU cuda:%d", int(index or 0))
-        return Device(f"cuda:{int(index or 0)}")
-    if kind == "cuda":
+        logger.info("using GPU cuda:%d", index)
+        return Device(f"cuda:{index}")
+    if name != "auto":
         raise RuntimeError(f'device={name!r} cannot be used: {reason}; use device="cpu"')
     return Device("cpu")
 

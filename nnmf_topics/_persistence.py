@@ -28,7 +28,7 @@ def write_model(target: Target, tensors: Tensors, document: dict[str, Any]) -> N
     OSError
         If it cannot be written; a file that was there is intact.
     """
-    text = json.dumps(document, ensure_ascii=True, allow_nan=False).encode("ascii")
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, default=str).encode("ascii")
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     tensors[_JSON] = np.frombuffer(text, np.uint8)
     metadata = {"format": FORMAT, "version": str(VERSION), "sha256": _digest(tensors)}

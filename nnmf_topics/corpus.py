@@ -1,39 +1,26 @@
-"""From a gensim corpus or a SciPy matrix to sparse chunks of documents, checked and weighted.
+"""From a gensim corpus or a SciPy matrix to sparse chunks of documents, to be read again."""
 
-Checking is vectorised over a chunk; only a chunk that fails is searched for its first bad document.
-"""
-
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from nnmf_topics._typing import Matrix
+from nnmf_topics.documents import bad_weight, largest_weight, to_arrays, to_matrix
 
 Source = Any
 """A gensim corpus, a SciPy sparse matrix (terms, documents), or a callable that makes one."""
 
-_DOC2BOW = "make documents with dictionary.doc2bow(tokens)"
+
+_MOST_TERMS = 2**31 - 1
+_COUNTED_AT_ONCE = 10_000
 
 
 def is_one_shot(source: Source) -> bool:
     """Whether the corpus can be read only once."""
     return isinstance(source, Iterator)
-
-
-def is_document(thing: Any) -> bool:
-    """Whether this is one bag-of-words document rather than a corpus.
-
-    An empty list is a document, as in gensim.
-    """
-    if sp.issparse(thing) or is_one_shot(thing) or not isinstance(thing, (Sequence, np.ndarray)):
-        return False
-    if len(thing) == 0:
-        return True
-    return _is_pair(thing[0]) and not _is_pair(thing[0][0])
 
 
 def made(source: Source) -> Source:
@@ -61,119 +48,88 @@ def read_chunks(
         Naming the first document that is not a bag of words with nonnegative finite weights.
     """
     source = made(source)
+    check_corpus(source, num_terms)
     if sp.issparse(source):
-        yield from _matrix_chunks(source, num_terms, chunksize, dtype)
+        yield from _matrix_chunks(source, chunksize, dtype)
         return
-    if isinstance(source, (str, bytes, dict, np.ndarray)) or not isinstance(source, Iterable):
-        raise TypeError(
-            f"a corpus is an iterable of bag-of-words documents or a SciPy sparse matrix "
-            f"(terms, documents), not {type(source).__name__}; {_DOC2BOW}"
-        )
-    stream, first = iter(source), 0
-    while documents := list(islice(stream, chunksize)):
-        yield _bow_chunk(documents, first, num_terms, dtype)
-        first += len(documents)
+    for first, documents in batches(source, chunksize):
+        yield to_matrix(documents, first, num_terms, dtype)
 
 
-def _matrix_chunks(
-    matrix: Any, num_terms: int, chunksize: int, dtype: Any
-) -> Iterator[sp.csc_array]:
-    if matrix.shape[0] != num_terms:
-        raise ValueError(
-            f"the matrix has {matrix.shape[0]} rows and the vocabulary {num_terms} terms: rows are "
-            "terms and columns are documents; transpose it or give the matching id2word"
-        )
-    if matrix.dtype.kind not in "biuf":
-        raise TypeError(f"the matrix must hold real numbers, not {matrix.dtype}")
-    matrix = sp.csc_array(matrix)
-    for first in range(0, matrix.shape[1], chunksize):
-        chunk = matrix[:, first : first + chunksize]
-        bad = ~(np.isfinite(chunk.data) & (chunk.data >= 0))
-        if bad.any():
-            at = int(np.argmax(bad))
-            document = int(np.searchsorted(chunk.indptr, at, side="right")) - 1
-            raise _bad_weight(first + document, chunk.indices[at], chunk.data[at])
-        yield _clean(chunk.astype(dtype))
-
-
-def _bow_chunk(documents: list[Any], first: int, num_terms: int, dtype: Any) -> sp.csc_array:
-    try:
-        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
-        pairs = list(chain.from_iterable(documents))
-        ids = np.asarray([i for i, _ in pairs]) if pairs else np.zeros(0, np.int64)
-        weights = np.asarray([w for _, w in pairs]) if pairs else np.zeros(0)
-        good = (
-            ids.dtype.kind in "iu"
-            and ids.shape == weights.shape == (lengths.sum(),)
-            and weights.dtype.kind in "iuf"
-            and bool(np.all((ids >= 0) & (ids < num_terms)))
-            and bool(np.all(np.isfinite(weights) & (weights >= 0)))
-        )
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good:
-        for number, document in enumerate(documents, first):
-            check_document(document, number, num_terms)
-        raise TypeError(f"documents {first} to {first + len(documents) - 1} cannot be read")
-    columns = np.repeat(np.arange(len(documents)), lengths)
-    shape = (num_terms, len(documents))
-    return _clean(sp.coo_array((weights.astype(dtype), (ids, columns)), shape=shape).tocsc())
-
-
-def _clean(chunk: sp.csc_array) -> sp.csc_array:
-    chunk.sum_duplicates()
-    chunk.eliminate_zeros()
-    return chunk
-
-
-def check_document(document: Any, number: int, num_terms: int) -> None:
-    """Raise the error that describes what is wrong with a document, if anything is.
+def check_corpus(source: Any, num_terms: int) -> None:
+    """Raise an error if this cannot be a corpus; its documents are not read.
 
     Raises
     ------
     TypeError
-        The document is not a sequence of (int, real) pairs.
+        If it is no iterable of documents and no sparse matrix of real numbers.
     ValueError
-        A term id is outside the vocabulary; a weight is negative, infinite or NaN.
+        If it is a matrix with another number of rows than there are terms.
     """
-    if isinstance(document, dict):
-        raise TypeError(f"document {number} is a dict; give list(document.items())")
-    if isinstance(document, (str, bytes)) or not hasattr(document, "__len__"):
-        kind = type(document).__name__
-        raise TypeError(f"document {number} is not a bag of words but {kind}; {_DOC2BOW}")
-    for pair in document:
-        if not _is_pair(pair):
-            raise TypeError(
-                f"document {number} is not a bag of words: its element {pair!r:.60} is not a "
-                f"(term id, count) pair; {_DOC2BOW}"
-            )
-        term, weight = pair
-        if not isinstance(term, (int, np.integer)) or isinstance(term, bool):
-            raise TypeError(
-                f"document {number}: term id {term!r:.60} is not an integer; {_DOC2BOW}"
-            )
-        if not 0 <= term < num_terms:
+    if _is_matrix(source):
+        if source.shape[0] != num_terms:
             raise ValueError(
-                f"document {number}: term id {term} is outside the vocabulary of {num_terms} "
-                "terms; use the dictionary that made the corpus"
+                f"the matrix has {source.shape[0]} rows and the vocabulary {num_terms} terms: rows "
+                "are terms and columns are documents; transpose it or give the matching id2word"
             )
-        if not isinstance(weight, (int, float, np.integer, np.floating)):
-            raise TypeError(
-                f"document {number}: the count {weight!r:.60} of term {term} is not a real number"
-            )
-        if not (math.isfinite(weight) and weight >= 0):
-            raise _bad_weight(number, term, weight)
+        if source.dtype.kind not in "biuf":
+            raise TypeError(f"the matrix must hold real numbers, not {source.dtype}")
+    elif isinstance(source, (str, bytes, dict, np.ndarray)) or not isinstance(source, Iterable):
+        raise TypeError(
+            "a corpus is an iterable of bag-of-words documents or a SciPy sparse matrix (terms, "
+            f"documents), not {type(source).__name__}; make documents with "
+            "dictionary.doc2bow(tokens)"
+        )
 
 
-def _bad_weight(number: int, term: Any, weight: Any) -> ValueError:
-    return ValueError(
-        f"document {number}: term {int(term)} has weight {weight}; weights must be finite and "
-        "nonnegative: drop or mend the document"
-    )
+def count_terms(source: Source) -> int:
+    """Return one more than the largest term id of a corpus; it is read once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the first bad document, as `read_chunks`; or if there are no words.
+    """
+    source = made(source)
+    if _is_matrix(source):
+        return int(source.shape[0])
+    check_corpus(source, 0)
+    largest = -1
+    for first, documents in batches(source, _COUNTED_AT_ONCE):
+        ids, _, _ = to_arrays(documents, first, _MOST_TERMS, np.float64)
+        largest = max(largest, int(ids.max(initial=-1)))
+    if largest < 0:
+        raise ValueError("the corpus has no words: it is empty or all its documents are")
+    return largest + 1
 
 
-def _is_pair(thing: Any) -> bool:
-    return isinstance(thing, (tuple, list, np.ndarray)) and len(thing) == 2
+def _is_matrix(source: Source) -> bool:
+    return bool(sp.issparse(source))
+
+
+def batches(source: Source, size: int) -> Iterator[tuple[int, list[Any]]]:
+    """Documents in lists, each with the number of its first document."""
+    stream, first = iter(source), 0
+    while documents := list(islice(stream, size)):
+        yield first, documents
+        first += len(documents)
+
+
+def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_array]:
+    matrix, largest = sp.csc_array(matrix), largest_weight(dtype)
+    for first in range(0, matrix.shape[1], chunksize):
+        chunk = matrix[:, first : first + chunksize]
+        with np.errstate(over="ignore"):  # what is too large even for a double is infinite
+            weights = chunk.data.astype(np.float64)
+        bad = ~((weights >= 0) & (weights <= largest))
+        if bad.any():
+            at = int(np.argmax(bad))
+            document = first + int(np.searchsorted(chunk.indptr, at, side="right")) - 1
+            raise bad_weight(f"document {document}", chunk.indices[at], weights[at], largest)
+        chunk = chunk.astype(dtype)
+        chunk.sum_duplicates()
+        chunk.eliminate_zeros()
+        yield chunk
 
 
 class Corpus:

@@ -34,12 +34,14 @@ def initialize(
 
     Raises
     ------
-    ValueError
-        For any other name.
+    ValueError, TypeError
+        For any other name; for X of whole numbers.
     """
     starts: dict[str, Start] = {"layerwise": _layerwise, "nndsvd": _nndsvd, "random": _random}
     if name not in starts:
         raise ValueError(f'init must be "layerwise", "nndsvd" or "random", not {name!r}')
+    if X.dtype.kind != "f":
+        raise TypeError(f"X must hold floating numbers, not {X.dtype}; convert it with astype")
     with Device("cpu").active():
         return [A.astype(X.dtype, copy=False) for A in starts[name](X, widths, random_state)]
 
@@ -90,7 +92,8 @@ def squared_norm(X: Matrix) -> Array:
     if hasattr(X, "nnz"):
         X = X.data
     xp = namespace(X)
-    return xp.sum(X * X, dtype=xp.float64)
+    X = xp.astype(X, xp.float64)
+    return xp.sum(X * X)
 
 
 def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray:
@@ -98,7 +101,7 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
 
     Of every singular pair the dominant of its positive and negative parts is taken (Boutsidis and
     Gallopoulos, "SVD based initialization: a head start for NMF", 2008). Topics beyond the rank of
-    X start at random: the SVD has nothing to say about them.
+    X, of which the SVD says nothing, start as that noise.
 
     Parameters
     ----------
@@ -122,5 +125,4 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
             A[:, j] = np.sqrt(s[j] * length) / np.linalg.norm(half) * half
     floor = float(X.sum()) / (X.shape[0] * X.shape[1]) / 100
     noise = random_state.random_sample(A.shape) * (floor or 1.0)
-    dead = ~A.any(axis=0)
-    return np.where(dead, random_state.random_sample(A.shape), np.where(A > 0, A, noise))
+    return np.where(A > 0, A, noise)

@@ -1,8 +1,8 @@
 """One layer of a hierarchy as a gensim topic model of its own."""
 
 import logging
-from collections.abc import Iterator
-from itertools import islice
+import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,8 @@ from gensim.models.basemodel import BaseTopicModel
 from gensim.models.coherencemodel import CoherenceModel
 
 from nnmf_topics._typing import Bow
-from nnmf_topics.corpus import Source, check_document, is_document
+from nnmf_topics.corpus import Source, batches, check_corpus, made
+from nnmf_topics.documents import check_document, is_document, to_matrix
 from nnmf_topics.topics import top_terms
 from nnmf_topics.vocabulary import term_of, word_of
 
@@ -139,7 +140,10 @@ class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
         IndexError
             If the word or the id is unknown.
         """
-        term = term_of(self.id2word, word_id) if isinstance(word_id, str) else int(word_id)
+        if isinstance(word_id, str):
+            term = term_of(self.id2word, word_id)
+        else:
+            term = operator.index(word_id)
         if not 0 <= term < self.num_terms:
             raise IndexError(f"term id {term} is outside the vocabulary of {self.num_terms} terms")
         return self._above(self._topics[:, term], minimum_probability)
@@ -181,7 +185,8 @@ class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
         A document without any known word has the uniform mixture, so that rows can be divided by
         their sums; `model.encode` gives it zeros.
         """
-        weights = self._weights(chunk)
+        # An empty list is an empty corpus here, where a single document is not taken.
+        weights = self._weights(iter(chunk) if isinstance(chunk, (list, tuple)) else chunk)
         weights[~weights.any(axis=1)] = 1 / self.num_topics
         return weights, None
 
@@ -224,22 +229,23 @@ class Level(TransformationABC, BaseTopicModel):  # type: ignore[misc]
             "minimum_phi_value": minimum_phi_value,
             "per_word_topics": per_word_topics,
         }
-        if sp.issparse(bow):
-            bow = Sparse2Corpus(bow)
-        if not is_document(bow):
-            if isinstance(bow, (list, tuple)):
-                check_document(bow[0], 0, self.num_terms)
-            return DocumentTopics(self, bow, options)
-        return next(self._document_topics([bow], **options))
+        if is_document(bow):
+            return next(self._document_topics([bow], 0, **options))
+        if not callable(bow) or isinstance(bow, Iterable):
+            check_corpus(bow, self.num_terms)
+        if isinstance(bow, (list, tuple)):
+            check_document(bow[0], 0, self.num_terms, self.dtype)
+        return DocumentTopics(self, Sparse2Corpus(bow) if sp.issparse(bow) else bow, options)
 
     def _document_topics(
         self,
         documents: list[Bow],
+        first: int,
         minimum_probability: float | None,
         minimum_phi_value: float | None,
         per_word_topics: bool,
     ) -> Iterator[Any]:
-        weights = self._weights(documents)
+        weights = self._weights(to_matrix(documents, first, self.num_terms, self.dtype))
         totals = weights.sum(axis=1, keepdims=True)
         shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
         for document, share in zip(documents, shares, strict=True):
@@ -298,9 +304,8 @@ class DocumentTopics(TransformedCorpus):  # type: ignore[misc]
         return len(self.corpus)
 
     def __iter__(self) -> Iterator[Any]:
-        stream = iter(self.corpus)
-        while documents := list(islice(stream, self.chunksize)):
-            yield from self.obj._document_topics(documents, **self.options)
+        for first, documents in batches(made(self.corpus), self.chunksize):
+            yield from self.obj._document_topics(documents, first, **self.options)
 
     def __getitem__(self, key: int | slice) -> Any:
         if isinstance(key, slice):

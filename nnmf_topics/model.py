@@ -14,7 +14,8 @@ from nnmf_topics import topics, training, vocabulary
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._persistence import Target, read_model, write_model
 from nnmf_topics._typing import Bow, InitName, LossName
-from nnmf_topics.corpus import Corpus, Source, is_document, is_one_shot, read_chunks
+from nnmf_topics.corpus import Corpus, Source, is_one_shot, read_chunks
+from nnmf_topics.documents import is_document
 from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
 from nnmf_topics.initializers import initialize
@@ -138,9 +139,13 @@ class NeuralNMFModel(LayeredQueries):
         self._device = resolve_device(device)
         self._trained: Trained | None = None
         self._topics: dict[int, np.ndarray] = {}
-        if is_one_shot(corpus) and id2word is None:
-            corpus = list(corpus)
-        self.id2word = vocabulary.default_id2word(corpus) if id2word is None else id2word
+        if corpus is None and id2word is None:
+            raise ValueError("give a corpus or id2word, so that the number of terms is known")
+        if id2word is None:
+            _refuse_one_shot(corpus, self.passes)
+            corpus = list(corpus) if is_one_shot(corpus) else corpus
+            id2word = vocabulary.default_id2word(corpus)
+        self.id2word = id2word
         self.num_terms = vocabulary.vocabulary_size(self.id2word)
         self.add_lifecycle_event("created", params=str(self))
         if corpus is not None:
@@ -187,11 +192,7 @@ class NeuralNMFModel(LayeredQueries):
         """
         chunksize = self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1)
         passes = self.passes if passes is None else opt.whole("passes", passes, 1)
-        if is_one_shot(corpus) and passes != 1:
-            raise ValueError(
-                f"a one-shot iterator can be read once, but passes={passes}: give passes=1, or "
-                "a corpus that can be read again, such as a list"
-            )
+        _refuse_one_shot(corpus, passes)
         chunks = Corpus(corpus, self.num_terms, chunksize, self.dtype)
         statistics = survey(chunks, self.num_terms)
         if not statistics.document_frequency.any():
@@ -199,6 +200,8 @@ class NeuralNMFModel(LayeredQueries):
         if self._trained is not None:
             statistics = statistics + self._trained.statistics
         weighting = fit_weighting(self.weighting, statistics)
+        if weighting.drops_all(statistics):
+            raise ValueError('all words are too rare to be weighted; give weighting="none"')
         chunks = chunks.weighted(weighting)
 
         def keep(state: State) -> None:
@@ -375,3 +378,11 @@ class NeuralNMFModel(LayeredQueries):
             raise ValueError(f"{fname} cannot be loaded: {error!r}") from error
         model.add_lifecycle_event("loaded", fname=str(fname))
         return model
+
+
+def _refuse_one_shot(corpus: Source, passes: int | None) -> None:
+    if is_one_shot(corpus) and passes != 1:
+        raise ValueError(
+            f"a one-shot iterator can be read once, but passes={passes}: give passes=1, or a "
+            "corpus that can be read again, such as a list"
+        )

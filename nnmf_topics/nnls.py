@@ -55,7 +55,8 @@ def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
     X : Matrix of shape (m, n)
         Dense or sparse data, one column a document.
     support : boolean Array of shape (k, n), optional
-        A guess of where S is positive, such as that of the last pass. It changes the time only.
+        A guess of where S is positive, such as that of the last pass. It changes the time, and
+        which of several solutions is found where topics are linearly dependent.
 
     Returns
     -------
@@ -84,18 +85,20 @@ def well_posed(gram: Array) -> Array:
     """Return the Gram matrix, with a ridge on its diagonal if it is numerically singular.
 
     Decided once for all supports: by Cauchy interlacing no principal submatrix has a smaller
-    eigenvalue than the whole. The ridge is d = eps^(3/4) of the largest eigenvalue, so that
-    linearly dependent topics share their weight (the least-norm solution in the limit) at a KKT
-    residual of at most sqrt(d) / 2 ||x||: 7e-7 in double precision.
+    eigenvalue than the whole. In the metric of unit columns, so that the lengths of the columns do
+    not matter, the ridge is d = eps^(3/4) of the largest eigenvalue. Linearly dependent topics
+    share their weight (the least-norm solution in the limit) at a KKT residual of at most
+    sqrt(d) / 2 ||x||: 7e-7 in double precision. An all-zero column gets a unit diagonal.
     """
     xp = namespace(gram)
-    k = gram.shape[0]
-    bound = xp.finfo(gram.dtype).eps ** 0.75
-    eigenvalues = xp.linalg.eigvalsh(gram)
-    floor = bound * eigenvalues[-1]
+    eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram))
+    squares = xp.linalg.diagonal(gram)
+    gram = gram + eye * xp.where(squares > 0, xp.zeros_like(squares), xp.ones_like(squares))
+    lengths = xp.sqrt(xp.linalg.diagonal(gram))
+    eigenvalues = xp.linalg.eigvalsh(gram / lengths[:, None] / lengths)
+    floor = xp.finfo(gram.dtype).eps ** 0.75 * eigenvalues[-1]
     ridge = xp.where(eigenvalues[0] < floor, floor, xp.zeros_like(floor))
-    ridge = xp.where(eigenvalues[-1] > 0, ridge, xp.ones_like(floor))  # an all-zero factor
-    return gram + ridge * xp.eye(k, dtype=gram.dtype, device=device_of(gram))
+    return gram + eye * (ridge * lengths**2)
 
 
 def solve(gram: Array, rhs: Array, support: Array | None = None) -> Array:

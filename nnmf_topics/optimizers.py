@@ -7,7 +7,7 @@ which the upper layers see the codes, without which the energy loss can make its
 
 from collections.abc import Sequence
 
-from nnmf_topics._backend import namespace
+from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array
 from nnmf_topics.network import Evaluation
 
@@ -20,6 +20,9 @@ _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 def unit_columns(A: Array) -> Array:
     """Scale the columns to unit Euclidean length; an all-zero column stays."""
     xp = namespace(A)
+    # Squares of very large or small entries would over- or underflow in single precision.
+    largest = xp.max(xp.abs(A), axis=0)
+    A = A / xp.where(largest > 0, largest, xp.ones_like(largest))
     length = xp.linalg.vector_norm(A, axis=0)
     return A / xp.where(length > 0, length, xp.ones_like(length))
 
@@ -41,14 +44,22 @@ class GramDescent:
 
     def propose(self, factors: Sequence[Array], evaluation: Evaluation) -> list[Array]:
         """Return new factors in normal form, from the gradient at the given ones."""
+        xp = namespace(factors[0])
         proposal = []
         topics_gram = factors[0].T @ factors[0]
         for layer, A in enumerate(factors):
             H = evaluation.curvature[layer] / self.scale
+            # Columns stay of unit length, so that only the slope along the sphere counts: with
+            # the rest the step of the normal form is none of descent, and training stalls.
             if layer == 0:
-                moved = _descend_columns(A, evaluation.data, evaluation.mix, H)
+                data, mix = evaluation.data, evaluation.mix
+                outward = xp.sum(A * data, axis=0) + xp.linalg.diagonal(topics_gram @ mix)
+                eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
+                moved = _descend_columns(A, data, mix - outward * eye, H)
             else:
-                moved = _descend_two_sided(A, evaluation.upper[layer - 1], 2 * topics_gram, H)
+                G = evaluation.upper[layer - 1]
+                G = G - A * xp.sum(A * G, axis=0)
+                moved = _descend_two_sided(A, G, 2 * topics_gram, H)
                 topics_gram = A.T @ topics_gram @ A
             proposal.append(unit_columns(moved))
         return proposal
@@ -71,13 +82,14 @@ def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
     """
     xp = namespace(A)
     diagonal = xp.linalg.diagonal(H)
-    # An unused topic has neither slope nor curvature: any divisor leaves it where it is.
-    diagonal = xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal))
+    # Without curvature no length of the step is right: leave the topic where it is.
+    diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))
     moved = []
     for start in range(0, A.shape[0], _BLOCK):
-        block = A[start : start + _BLOCK, :]
+        stop = min(start + _BLOCK, A.shape[0])
+        block = A[start:stop, :]
         old = xp.asarray(block.T, copy=True)  # its rows are contiguous
-        slope = (data[start : start + _BLOCK, :] + block @ mix).T
+        slope = (data[start:stop, :] + block @ mix).T
         slope, lowest, D = xp.asarray(slope, copy=True), -old, xp.zeros_like(old)
         for _ in range(_SWEEPS):
             for j in range(A.shape[1]):

@@ -24,7 +24,7 @@ class StopReason(StrEnum):
 
     TOLERANCE = "the loss fell by less than tol"
     PASSES = "all passes were made"
-    STALLED = "no step lowers the loss any more"
+    STALLED = "no step in the proposed direction lowers the loss any more"
     CALLBACK = "a callback asked for it"
 
 
@@ -80,7 +80,7 @@ class _Objective:
             self.supports[number : number + 1] = [supports]
             total = part if total is None else total + part
         if total is None:
-            raise ValueError("the corpus has no documents; train on at least one")
+            raise ValueError("the corpus has no documents, or can be read only once")
         return total
 
 
@@ -120,6 +120,11 @@ def train(
     Returns
     -------
     State
+
+    Raises
+    ------
+    ValueError
+        If there are no documents.
     """
     device = device or Device("cpu")
     limit = MOST_PASSES if passes is None else passes

@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from gensim.corpora import Dictionary
-from gensim.utils import FakeDict, dict_from_corpus
+from gensim.utils import FakeDict
 
-from nnmf_topics.corpus import Source, check_document, made
+from nnmf_topics.corpus import Source, count_terms
 
 
 def vocabulary_size(id2word: Any) -> int:
@@ -15,29 +14,25 @@ def vocabulary_size(id2word: Any) -> int:
 
     Raises
     ------
-    ValueError
-        If there are no terms.
+    TypeError, ValueError
+        If its keys are no ids, or there are none.
     """
-    ids = list(id2word.keys()) if id2word else []
+    if not hasattr(id2word, "keys"):
+        raise TypeError(f"id2word must map ids to words, not be {type(id2word).__name__}")
+    ids = set(id2word.keys())
     if not ids:
         raise ValueError("id2word has no terms; give a dictionary with at least one")
+    for i in ids:
+        if not isinstance(i, (int, np.integer)) or isinstance(i, bool):
+            raise TypeError(f"id2word has the id {i!r}; it must map whole numbers to words")
+    if min(ids) < 0:
+        raise ValueError(f"id2word has the id {min(ids)}; ids must be 0 or more")
     return 1 + int(max(ids))
 
 
-def default_id2word(corpus: Source) -> Any:
-    """Words for a corpus without a dictionary: the ids as text."""
-    if corpus is None:
-        raise ValueError("give a corpus or id2word, so that the number of terms is known")
-    corpus = made(corpus)
-    if sp.issparse(corpus):
-        return FakeDict(corpus.shape[0])  # type: ignore[attr-defined]
-    try:
-        return dict_from_corpus(corpus)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        # Not bags of words: let the first bad document be named.
-        for number, document in enumerate(corpus):
-            check_document(document, number, np.iinfo(np.int32).max)
-        raise
+def default_id2word(corpus: Source) -> FakeDict:
+    """Return words for a corpus without a dictionary: the ids as text. Reads the corpus once."""
+    return FakeDict(count_terms(corpus))
 
 
 def word_of(id2word: Any, term: int) -> str:
@@ -58,7 +53,8 @@ def term_of(id2word: Any, word: str) -> int:
     """
     token2id = getattr(id2word, "token2id", None)
     if token2id is None:
-        token2id = {w: i for i, w in id2word.items()} if hasattr(id2word, "items") else {}
+        ids = range(len(id2word)) if isinstance(id2word, FakeDict) else id2word.keys()
+        token2id = {word_of(id2word, i): i for i in ids}
     if word not in token2id:
         raise IndexError(f"the word {word!r} is not in the dictionary")
     return int(token2id[word])

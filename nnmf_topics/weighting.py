@@ -81,6 +81,12 @@ class Weighting:
         weighted.eliminate_zeros()
         return weighted
 
+    def drops_all(self, statistics: Statistics) -> bool:
+        """Whether no word of a corpus keeps any weight."""
+        if self.term_weights is None:
+            return False
+        return not bool(np.any(self.term_weights[statistics.document_frequency > 0] > 0))
+
 
 def fit_weighting(name: WeightingName, statistics: Statistics) -> Weighting:
     """Choose the weights of words for a corpus.

@@ -1,0 +1,160 @@
+"""Bag-of-words documents: what is one, what is wrong with one, and many as arrays.
+
+Checking is vectorised over many documents; only where that fails is the first bad one looked for.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+_DOC2BOW = "make documents with dictionary.doc2bow(tokens)"
+_PAIR = (tuple, list, np.ndarray)
+_INTEGER = (int, np.integer)
+_REAL = (int, float, np.integer, np.floating, np.bool_)
+
+
+def largest_weight(dtype: Any) -> float:
+    """Return the largest weight of a word that is taken: sums of squares must not overflow."""
+    return math.pow(np.finfo(dtype).max, 0.4)
+
+
+def is_document(thing: Any) -> bool:
+    """Whether this is one bag-of-words document rather than a corpus.
+
+    An empty list is a document, as in gensim.
+    """
+    if isinstance(thing, (str, bytes, Iterator)) or not isinstance(thing, (Sequence, np.ndarray)):
+        return False
+    if len(thing) == 0:
+        return True
+    return _is_pair(thing[0]) and not isinstance(thing[0][0], (*_PAIR, str, bytes))
+
+
+def to_arrays(
+    documents: list[Any], first: int, num_terms: int, dtype: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the term ids and weights of documents in a row, and the length of each document.
+
+    Parameters
+    ----------
+    documents : list of bag-of-words documents
+    first : int
+        The number of the first one in its corpus, for messages.
+    num_terms : int
+        Term ids must be below.
+    dtype : float dtype
+        What the weights will be computed with.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_document` for the first bad document.
+    """
+    arrays = _to_arrays(documents, num_terms, largest_weight(dtype))
+    if arrays is None:
+        for number, document in enumerate(documents, first):
+            check_document(document, number, num_terms, dtype)
+        last = first + len(documents) - 1
+        raise TypeError(f"documents {first} to {last} are no bags of words; {_DOC2BOW}")
+    return arrays
+
+
+def to_matrix(documents: list[Any], first: int, num_terms: int, dtype: Any) -> sp.csc_array:
+    """Return documents as the columns of a sparse matrix (num_terms, documents).
+
+    Parameters and errors are those of `to_arrays`.
+    """
+    ids, weights, lengths = to_arrays(documents, first, num_terms, dtype)
+    columns = np.repeat(np.arange(len(documents)), lengths)
+    shape = (num_terms, len(documents))
+    matrix = sp.coo_array((weights.astype(dtype), (ids, columns)), shape=shape).tocsc()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _to_arrays(
+    documents: list[Any], num_terms: int, largest: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Term ids, weights and lengths of the documents, or None if something is wrong with one."""
+    try:
+        if any(issubclass(kind, (str, bytes, dict)) for kind in set(map(type, documents))):
+            return None
+        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+        pairs = list(chain.from_iterable(documents))
+        term_ids, counts = [i for i, _ in pairs], [w for _, w in pairs]
+        good = (
+            _all_of(pairs, _PAIR)
+            and (_all_of(term_ids, _INTEGER) and bool not in set(map(type, term_ids)))
+            and _all_of(counts, _REAL)
+            and len(pairs) == lengths.sum()
+        )
+        if not good:
+            return None
+        ids = np.fromiter(term_ids, np.int64, len(pairs))
+        weights = np.fromiter(counts, np.float64, len(pairs))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    known = bool(np.all((ids >= 0) & (ids < num_terms)))
+    allowed = bool(np.all((weights >= 0) & (weights <= largest)))
+    return (ids, weights, lengths) if known and allowed else None
+
+
+def _all_of(things: list[Any], kinds: tuple[type, ...]) -> bool:
+    return all(issubclass(kind, kinds) for kind in set(map(type, things)))
+
+
+def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> None:
+    """Raise the error that describes what is wrong with a document, if anything is.
+
+    Raises
+    ------
+    TypeError
+        The document is not a sequence of (int, real) pairs.
+    ValueError
+        A term id is outside the vocabulary; a weight is negative, NaN, infinite or huge.
+    """
+    if isinstance(document, dict):
+        raise TypeError(f"document {number} is a dict; give list(document.items())")
+    if isinstance(document, (str, bytes)) or not hasattr(document, "__len__"):
+        kind = type(document).__name__
+        raise TypeError(f"document {number} is not a bag of words but {kind}; {_DOC2BOW}")
+    for pair in document:
+        if not _is_pair(pair):
+            raise TypeError(
+                f"document {number} is not a bag of words: its element {pair!r:.60} is not a "
+                f"(term id, count) pair; {_DOC2BOW}"
+            )
+        term, weight = pair
+        _check_pair(term, weight, f"document {number}", num_terms, largest_weight(dtype))
+
+
+def _check_pair(term: Any, weight: Any, where: str, num_terms: int, largest: float) -> None:
+    if not isinstance(term, _INTEGER) or isinstance(term, bool):
+        raise TypeError(f"{where}: term id {term!r:.60} is not an integer; {_DOC2BOW}")
+    if not 0 <= term < num_terms:
+        raise ValueError(
+            f"{where}: term id {term!s:.60} is outside the vocabulary of {num_terms} terms; use "
+            "the dictionary that made the corpus"
+        )
+    if not isinstance(weight, _REAL):
+        raise TypeError(
+            f"{where}: the count {weight!r:.60} of term {term} is not a real number; {_DOC2BOW}"
+        )
+    if not 0 <= weight <= largest:
+        raise bad_weight(where, term, weight, largest)
+
+
+def bad_weight(where: str, term: Any, weight: Any, largest: float) -> ValueError:
+    """Return the error for a weight that cannot be."""
+    return ValueError(
+        f"{where}: term {int(term)} has weight {weight!s:.60}; weights must be from 0 to "
+        f"{largest:.0e}: drop or mend the document"
+    )
+
+
+def _is_pair(thing: Any) -> bool:
+    return isinstance(thing, _PAIR) and len(thing) == 2

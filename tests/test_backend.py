@@ -1,0 +1,143 @@
+import sys
+import types
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from threadpoolctl import ThreadpoolController
+
+from nnmf_topics._backend import Device, device_of, namespace, resolve_device, to_host
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.bool_])
+@pytest.mark.parametrize("shape", [(), (3,), (3, 4), (0, 4)])
+def test_arrays_come_back_as_they_went(xp, shape, dtype):
+    there = np.asarray(np.random.RandomState(0).rand(*shape) * 10).astype(dtype)
+    back = to_host(xp.put(there))
+    assert type(back) is np.ndarray
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, there)
+
+
+def test_sparse_data_multiply_as_on_the_host(store):
+    rng = np.random.RandomState(1)
+    X = rng.rand(30, 20) * (rng.rand(30, 20) < 0.3)
+    A, V = rng.rand(30, 4), rng.rand(20, 4)
+    data = store.data(X)
+    np.testing.assert_allclose(to_host((data.T @ store.xp.put(A)).T), A.T @ X, atol=1e-12)
+    np.testing.assert_allclose(to_host(data @ store.xp.put(V)), X @ V, atol=1e-12)
+
+
+def test_new_arrays_are_made_where_their_source_is(xp):
+    A = xp.put(np.ones((2, 2)))
+    for made in (A.T @ A, namespace(A).zeros_like(A)):
+        assert device_of(made) == device_of(A)
+        assert namespace(made) is namespace(A)
+
+
+def test_a_singular_matrix_is_an_error_on_every_device(xp):
+    A = xp.put(np.zeros((2, 2)))
+    with pytest.raises(np.linalg.LinAlgError):
+        namespace(A).linalg.solve(A, xp.put(np.ones((2, 1))))
+
+
+def test_the_host_copies_nothing():
+    A, X = np.ones((2, 2)), sp.csc_array(np.eye(3))
+    host = Device("cpu")
+    assert host.put(A) is to_host(A) is A
+    assert host.put(X) is X
+
+
+BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def blas_threads():
+    return [library.num_threads for library in BLAS]
+
+
+ONE = [1] * len(BLAS)
+
+
+def test_the_host_computes_with_one_blas_thread_and_restores_them():
+    before = blas_threads()
+    with Device("cpu").active():
+        assert blas_threads() == ONE
+        with Device("cpu").active():
+            assert blas_threads() == ONE
+        assert blas_threads() == ONE
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError), Device("cpu").active():
+        _ = 1 / 0
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_in_every_thread_of_the_process():
+    before = blas_threads()
+
+    def compute(_):
+        with Device("cpu").active():
+            return blas_threads()
+
+    assert compute(0) == ONE
+    with ThreadPoolExecutor(8) as pool:
+        assert all(found == ONE for found in pool.map(compute, range(200)))
+    assert blas_threads() == before
+
+
+def test_blas_threads_are_restored_by_whichever_thread_leaves_last():
+    before, inside, leave = blas_threads(), Event(), Event()
+
+    def compute():
+        with Device("cpu").active():
+            inside.set()
+            leave.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        with Device("cpu").active():
+            last = pool.submit(compute)
+            assert inside.wait(60)
+        assert blas_threads() == ONE
+        leave.set()
+        last.result()
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["gpu", "", "cpu:0", "auto:1", "cuda:x", "cuda:-1", "cuda:1:2", "CPU", None, 0]
+)
+def test_an_unknown_device_is_named(name):
+    with pytest.raises(ValueError, match="device must be") as error:
+        resolve_device(name)
+    assert repr(name) in str(error.value)
+
+
+def test_the_host_is_always_there():
+    assert resolve_device("cpu") == Device("cpu")
+    assert not resolve_device("cpu").is_gpu
+
+
+def test_auto_is_a_device_that_works():
+    device = resolve_device()
+    with device.active():
+        np.testing.assert_array_equal(to_host(device.put(np.ones(3)) + 1), [2, 2, 2])
+
+
+def test_without_cupy_auto_is_the_host_and_cuda_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert resolve_device("auto") == Device("cpu")
+    with pytest.raises(RuntimeError, match=r"'cuda:1' cannot be used.*pip install nnmf-topics\["):
+        resolve_device("cuda:1")
+
+
+def test_cupy_without_a_driver_gives_the_host_and_a_reason(monkeypatch):
+    class Runtime:
+        def __init__(self, index):
+            raise OSError(f"no driver for {index}")
+
+    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(Device=Runtime))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    assert resolve_device("auto") == Device("cpu")
+    with pytest.raises(RuntimeError, match=r"OSError: no driver for 2; use device=.cpu."):
+        resolve_device("cuda:2")

@@ -1,0 +1,164 @@
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nnmf_topics._backend import to_host
+from nnmf_topics.initializers import alternate, initialize, nndsvd, squared_norm
+from nnmf_topics.network import evaluate
+from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.training import train
+
+NAMES = ("random", "nndsvd", "layerwise")
+
+
+def random_data(seed=0, terms=14, documents=11, density=0.5):
+    rng = np.random.RandomState(seed)
+    return rng.rand(terms, documents) * (rng.rand(terms, documents) < density)
+
+
+def separable(widths, seed, documents=60):
+    """X = A_0 ... A_L S without noise; topics share nothing, and every one has a document alone."""
+    rng = np.random.RandomState(seed)
+    factors = [np.kron(np.eye(widths[0]), rng.rand(8, 1) + 0.1)]
+    for k, above in pairwise(widths):
+        factors.append(np.kron(np.eye(above), rng.rand(k // above, 1) + 0.1))
+    k = widths[-1]
+    S = np.hstack([np.eye(k), rng.dirichlet([0.3] * k, documents).T])
+    return np.linalg.multi_dot([*factors, S]), unit_columns(reduce(np.matmul, factors))
+
+
+def hard_data():
+    yield "random", random_data()
+    yield "one document", random_data(documents=1)
+    yield "one term", random_data(terms=1)
+    yield "rank one", np.outer(np.arange(1.0, 15), np.arange(1.0, 12))
+    yield "constant", np.full((14, 11), 3.0)
+    yield "zero", np.zeros((14, 11))
+    yield "zero documents", random_data() * (np.arange(11) % 2)
+    yield "zero terms", random_data() * (np.arange(14) % 2)[:, None]
+    yield "equal documents", np.repeat(random_data(documents=2), 6, axis=1)
+    yield "tiny", 1e-12 * random_data()
+    yield "huge", 1e12 * random_data()
+
+
+@pytest.mark.parametrize("X", [pytest.param(X, id=name) for name, X in hard_data()])
+@pytest.mark.parametrize(
+    ("put", "dtype"),
+    [(np.asarray, np.float64), (sp.csc_array, np.float32)],
+    ids=["dense-double", "sparse-single"],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_starts_are_in_normal_form(name, put, dtype, X):
+    for widths in [(1,), (4, 2), (20, 3), (2, 5)]:
+        factors = initialize(name, put(X.astype(dtype)), widths, np.random.RandomState(0))
+        assert [A.shape for A in factors] == list(zip((len(X), *widths), widths, strict=False))
+        for A in factors:
+            assert A.dtype == dtype
+            assert np.all(A >= 0)
+            np.testing.assert_allclose(np.linalg.norm(A, axis=0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_decides_the_start(name):
+    X = random_data()
+
+    def start(seed):
+        return initialize(name, X, (4, 2), np.random.RandomState(seed))
+
+    for again, other, A in zip(start(0), start(1), start(0), strict=True):
+        np.testing.assert_array_equal(again, A)
+        assert not np.array_equal(other, A)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dense_and_sparse_data_start_alike_and_stay_as_they_are(name):
+    X = random_data()
+    sparse = sp.csc_array(X)
+    dense_start, sparse_start = (
+        initialize(name, data, (4, 2), np.random.RandomState(0)) for data in (X, sparse)
+    )
+    for A, B in zip(dense_start, sparse_start, strict=True):
+        np.testing.assert_allclose(A, B, rtol=1e-8, atol=1e-10)
+    np.testing.assert_array_equal(X, random_data())
+    np.testing.assert_array_equal(sparse.toarray(), random_data())
+
+
+def test_an_unknown_start_is_named():
+    with pytest.raises(ValueError, match=r'"layerwise", "nndsvd" or "random", not \'svd\''):
+        initialize("svd", random_data(), (3,), np.random.RandomState(0))
+
+
+def test_nndsvd_takes_the_dominant_half_of_every_singular_pair():
+    X = random_data(1)
+    U, s, Vt = np.linalg.svd(X)
+    found = nndsvd(X, 4, np.random.RandomState(0))
+    for j in range(4):
+        halves = [(np.maximum(t * U[:, j], 0), np.maximum(t * Vt[j], 0)) for t in (1, -1)]
+        u, v = max(halves, key=lambda half: np.linalg.norm(half[0]) * np.linalg.norm(half[1]))
+        expected = np.sqrt(s[j] * np.linalg.norm(v) / np.linalg.norm(u)) * u
+        np.testing.assert_allclose(found[u > 0, j], expected[u > 0], rtol=1e-6)
+        assert np.all(found[u == 0, j] <= X.mean() / 100)
+
+
+def test_nndsvd_of_rank_one_is_the_factor_itself():
+    a, s = np.arange(1.0, 15), np.arange(1.0, 12)
+    found = nndsvd(np.outer(a, s), 1, np.random.RandomState(0))
+    np.testing.assert_allclose(found[:, 0] / np.linalg.norm(found), a / np.linalg.norm(a))
+
+
+def test_topics_beyond_the_rank_differ():
+    factor = initialize("nndsvd", np.full((14, 11), 3.0), (6,), np.random.RandomState(0))[0]
+    cosines = factor.T @ factor
+    assert np.max(cosines - np.eye(6)) < 0.999
+
+
+def test_alternating_steps_lower_the_error(store):
+    X = random_data(2, 30, 40)
+    A, data = store.xp.put(unit_columns(nndsvd(X, 5, np.random.RandomState(0)))), store.data(X)
+    errors = [
+        float(evaluate([alternate(data, A, steps)], data, squared_norm(data), "layerwise")[0].value)
+        for steps in range(5)
+    ]
+    assert all(later < earlier for earlier, later in pairwise(errors))
+
+
+def assert_recovered(factors, topics):
+    """Every planted topic has one of the highest layer that is nearly it, and only one."""
+    cosines = topics.T @ unit_columns(reduce(np.matmul, factors))
+    assert sorted(np.argmax(cosines, axis=0)) == list(range(topics.shape[1]))
+    assert np.min(np.max(cosines, axis=0)) > 0.99
+
+
+@pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
+@pytest.mark.parametrize("widths", [(6,), (4, 4), (3, 3, 3)])
+@pytest.mark.parametrize("seed", range(2))
+def test_an_exact_model_is_recovered_at_every_layer(seed, widths, loss):
+    X, topics = separable(widths, seed)
+    start = initialize("layerwise", X, widths, np.random.RandomState(seed))
+    found = train([X], start, loss=loss, passes=120, tol=1e-10)
+    assert max(found.history.errors[-1]) < 0.01
+    assert_recovered(found.factors, topics)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_exact_hierarchy_with_more_topics_than_its_rank_is_fitted(seed):
+    X, _ = separable((6, 3), seed)
+    start = initialize("layerwise", X, (6, 3), np.random.RandomState(seed))
+    found = train([X], start, passes=200, tol=1e-10).history
+    assert found.errors[-1][0] < 0.01
+    assert found.errors[-1][1] < 0.25
+
+
+def test_the_squared_norm_by_hand(store):
+    assert float(squared_norm(store.data(np.array([[3.0, 0.0], [0.0, 4.0]])))) == 25
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_the_squared_norm_of_single_precision_data_is_summed_in_double(store, scale):
+    X = np.array([[3.0, 0.0], [0.0, 4.0]], np.float32) * np.float32(scale)
+    norm = squared_norm(store.data(X))
+    assert to_host(norm).dtype == np.float64
+    np.testing.assert_allclose(float(norm), 25 * scale**2, rtol=1e-6)

@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+
+from nnmf_topics._backend import to_host
+from nnmf_topics.initializers import squared_norm
+from nnmf_topics.network import evaluate
+from nnmf_topics.nnls import nnls
+from nnmf_topics.optimizers import GramDescent, unit_columns
+
+LOSSES = ("layerwise", "energy", "reconstruction")
+WIDTHS = {1: (5,), 2: (6, 3), 3: (6, 4, 2), 4: (6, 4, 3, 2)}
+
+
+def problem(seed, widths, terms=20, documents=25, dtype=np.float64):
+    rng = np.random.RandomState(seed)
+    factors = [rng.rand(*shape) for shape in zip((terms, *widths), widths, strict=False)]
+    X = rng.rand(terms, documents) * (rng.rand(terms, documents) < 0.4)
+    return [unit_columns(A).astype(dtype) for A in factors], X.astype(dtype)
+
+
+def evaluated(factors, X, loss):
+    return evaluate(factors, X, squared_norm(X), loss)[0]
+
+
+def assert_normal_form(factors, tolerance=1e-12):
+    for A in factors:
+        A = to_host(A)
+        assert np.all(A >= 0)
+        np.testing.assert_allclose(np.linalg.norm(A, axis=0), 1, rtol=tolerance)
+
+
+def test_unit_columns_by_hand(xp):
+    A = np.array([[3.0, 0.0, 2.0], [4.0, 0.0, 0.0]])
+    expected = np.array([[0.6, 0.0, 1.0], [0.8, 0.0, 0.0]])
+    np.testing.assert_allclose(to_host(unit_columns(xp.put(A))), expected)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e20, 1e30])
+def test_unit_columns_of_single_precision_neither_overflow_nor_vanish(xp, scale):
+    A = np.array([[3.0, 1.0], [4.0, 0.0]], np.float32)
+    found = to_host(unit_columns(xp.put(A * np.float32(scale))))
+    np.testing.assert_allclose(found, [[0.6, 1], [0.8, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_proposals_are_nonnegative_with_unit_columns(store, loss, layers, dtype):
+    host, X = problem(0, WIDTHS[layers], dtype=dtype)
+    factors, data = [store.xp.put(A) for A in host], store.data(X)
+    proposal = GramDescent().propose(factors, evaluated(factors, data, loss))
+    assert_normal_form(proposal, 1e-12 if dtype == np.float64 else 1e-5)
+    for moved, A in zip(proposal, host, strict=True):
+        assert to_host(moved).dtype == dtype
+        assert moved.shape == A.shape
+        assert not np.array_equal(to_host(moved), A)
+
+
+def hals(A, X, S, sweeps):
+    """Hierarchical alternating least squares, one column at a time, as in the literature."""
+    A = A.copy()
+    for _ in range(sweeps):
+        for j in range(A.shape[1]):
+            others = A @ S - np.outer(A[:, j], S[j])
+            A[:, j] = np.maximum((X - others) @ S[j] / (S[j] @ S[j]), 0)
+    return A
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_step_of_one_layer_is_two_sweeps_of_hals(store, seed):
+    (A,), X = problem(seed, (5,))
+    factors, data = [store.xp.put(A)], store.data(X)
+    (found,) = GramDescent().propose(factors, evaluated(factors, data, "reconstruction"))
+    expected = hals(A, X, np.asarray(nnls(A, X).S), sweeps=2)
+    np.testing.assert_allclose(to_host(found), unit_columns(expected), atol=1e-10)
+
+
+@pytest.mark.parametrize("widths", [(1,), (4,), (9,), (30,)])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_proposal_for_one_layer_never_raises_the_loss(loss, widths):
+    for seed in range(4):
+        factors, X = problem(seed, widths)
+        value = float(evaluated(factors, X, loss).value)
+        for _ in range(8):
+            factors = GramDescent().propose(factors, evaluated(factors, X, loss))
+            following = float(evaluated(factors, X, loss).value)
+            assert following <= value * (1 + 1e-12)
+            value = following
+
+
+@pytest.mark.parametrize("layers", [2, 3, 4])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_short_enough_lowers_the_loss(loss, layers):
+    for seed in range(10):
+        factors, X = problem(seed, WIDTHS[layers])
+        evaluation, optimizer = evaluated(factors, X, loss), GramDescent()
+        while True:
+            trial = optimizer.propose(factors, evaluation)
+            if float(evaluated(trial, X, loss).value) < float(evaluation.value):
+                break
+            assert optimizer.reject(), f"seed {seed}: every step raises the loss"
+
+
+@pytest.mark.parametrize("scale", [2.0**-40, 2.0**40])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_scale_of_the_data_does_not_change_the_step(loss, scale):
+    factors, X = problem(1, (6, 3))
+    factors[1][2] = 0  # a topic without a parent
+    expected = GramDescent().propose(factors, evaluated(factors, X, loss))
+    found = GramDescent().propose(factors, evaluated(factors, scale * X, loss))
+    for A, B in zip(found, expected, strict=True):
+        np.testing.assert_allclose(A, B, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_unused_topics_stay_where_they_are(store, loss):
+    host, X = problem(2, (5, 3))
+    X[10:] = 0
+    host[0][:, 1] = np.arange(20) == 15  # a word of no document
+    host[1][1] = [0, 0, 1]
+    host[1][:, 2] = np.arange(5) == 1  # a parent of that topic alone
+    factors, data = [store.xp.put(A) for A in host], store.data(X)
+    proposal = [to_host(A) for A in GramDescent().propose(factors, evaluated(factors, data, loss))]
+    assert_normal_form(proposal)
+    np.testing.assert_array_equal(proposal[0][:, 1], host[0][:, 1])
+    np.testing.assert_array_equal(proposal[1][:, 2], host[1][:, 2])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_all_zero_data_leave_the_factors_as_they_are(store, loss):
+    host, X = problem(3, (5, 3))
+    factors, data = [store.xp.put(A) for A in host], store.data(0 * X)
+    for found, A in zip(
+        GramDescent().propose(factors, evaluated(factors, data, loss)), host, strict=True
+    ):
+        np.testing.assert_allclose(to_host(found), A, atol=1e-15)
+
+
+def test_a_topic_with_an_all_zero_column_gives_finite_factors(store):
+    host, X = problem(4, (5, 3))
+    host[0][:, 1] = 0
+    factors, data = [store.xp.put(A) for A in host], store.data(X)
+    for loss in LOSSES:
+        for A in GramDescent().propose(factors, evaluated(factors, data, loss)):
+            assert np.all(np.isfinite(to_host(A)))
+
+
+def test_rejected_steps_are_shorter_until_they_are_given_up():
+    factors, X = problem(5, (6, 3))
+    evaluation = evaluated(factors, X, "layerwise")
+    optimizer, lengths = GramDescent(), []
+    going_on = True
+    while going_on:
+        trial = optimizer.propose(factors, evaluation)
+        lengths.append(sum(np.sum((B - A) ** 2) for A, B in zip(factors, trial, strict=True)))
+        going_on = optimizer.reject()
+        assert len(lengths) < 50
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] < 1e-4 * lengths[0]
+
+
+def test_accepted_steps_grow_within_bounds():
+    optimizer, scales = GramDescent(), [GramDescent().scale]
+    for _ in range(50):
+        optimizer.accept()
+        scales.append(optimizer.scale)
+    assert scales == sorted(scales)
+    assert scales[1] > scales[0]
+    assert scales[-1] == scales[-2] <= 2
