@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from gensim.models import CoherenceModel
 
@@ -28,12 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
     except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
-        print(f"nnmf-topics: {error}", file=sys.stderr)
+        text = f"{error.filename}: {error.strerror}" if _names_a_file(error) else str(error)
+        print(f"nnmf-topics: {text}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("nnmf-topics: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _names_a_file(error: Exception) -> TypeGuard[OSError]:
+    return isinstance(error, OSError) and error.filename is not None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +98,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    if not options.output.parent.is_dir():
+        raise FileNotFoundError(f"{options.output}: there is no folder {options.output.parent}")
     model = _train_and_show(datasets.load_texts(options.file), options)
     model.save(options.output)
     print(f"\nsaved to {options.output}; look at it again with: nnmf-topics show {options.output}")

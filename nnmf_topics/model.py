@@ -172,6 +172,7 @@ class NeuralNMFModel(LayeredQueries):
         chunksize: int | None = None,
         passes: int | None = None,
         eval_every: int | None = None,
+        **options: Any,
     ) -> None:
         """Train on a corpus, from the present factors if there are some.
 
@@ -183,6 +184,8 @@ class NeuralNMFModel(LayeredQueries):
         corpus : gensim corpus or SciPy sparse matrix (terms, documents)
         chunksize, passes, eval_every : int, optional
             Default: those of the model.
+        **options
+            Those of LdaModel.update without a meaning here, as in the constructor.
 
         Raises
         ------
@@ -190,8 +193,10 @@ class NeuralNMFModel(LayeredQueries):
             Naming the first bad document; or if the corpus is empty, or is a one-shot iterator
             and more than one pass is asked for.
         """
+        opt.note_without_meaning(options)
         chunksize = self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1)
         passes = self.passes if passes is None else opt.whole("passes", passes, 1)
+        eval_every = self.eval_every if eval_every is None else opt.whole("eval_every", eval_every)
         _refuse_one_shot(corpus, passes)
         chunks = Corpus(corpus, self.num_terms, chunksize, self.dtype)
         statistics = survey(chunks, self.num_terms)
@@ -205,10 +210,11 @@ class NeuralNMFModel(LayeredQueries):
         chunks = chunks.weighted(weighting)
 
         def keep(state: State) -> None:
-            factors = tuple(to_host(A) for A in state.factors)
+            # In the order of a file: sums in another order would not be bit-equal after a load.
+            factors = tuple(np.ascontiguousarray(to_host(A)) for A in state.factors)
             usage = tuple(to_host(u) for u in state.usage)
             self._set(Trained(factors, usage, statistics, self.weighting, state.history))
-            self._log(state.history, self.eval_every if eval_every is None else eval_every)
+            self._log(state.history, eval_every)
 
         start = self.factors if self._trained else self._start(chunks, statistics.documents)
         logger.info(
@@ -336,6 +342,7 @@ class NeuralNMFModel(LayeredQueries):
             "widths": self.widths,
             "options": {name: getattr(self, name) for name in _SAVED_OPTIONS},
             "dtype": self.dtype.__name__,
+            "num_terms": self.num_terms,
             "vocabulary": vocabulary.to_plain(self.id2word),
             "random_state": random_state_to_plain(self.random_state),
             "lifecycle_events": self.lifecycle_events,
@@ -367,14 +374,17 @@ class NeuralNMFModel(LayeredQueries):
                 id2word=vocabulary.from_plain(document["vocabulary"]),
                 random_state=random_state_from_plain(document["random_state"]),
                 dtype=document["dtype"],
-                **document["options"],
+                **{name: document["options"][name] for name in _SAVED_OPTIONS},
             )
-            model.lifecycle_events = document["lifecycle_events"]
+            # The dictionary may have grown since the model was made.
+            model.num_terms = opt.whole("num_terms", document["num_terms"], 1)
+            events = document["lifecycle_events"]
+            model.lifecycle_events = None if events is None else [dict(event) for event in events]
             if document["trained"] is not None:
                 model._trained = Trained.from_plain(
-                    tensors, document["trained"], model.widths, model.num_terms
+                    tensors, document["trained"], model.widths, model.num_terms, model.dtype
                 )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
             raise ValueError(f"{fname} cannot be loaded: {error!r}") from error
         model.add_lifecycle_event("loaded", fname=str(fname))
         return model

@@ -14,7 +14,7 @@ logger = logging.getLogger("nnmf_topics.model")
 WITHOUT_MEANING = frozenset(
     {
         *("alpha", "eta", "decay", "offset", "iterations", "gamma_threshold", "update_every"),
-        *("distributed", "ns_conf", "workers", "batch", "kappa", "normalize"),
+        *("chunks_as_numpy", "distributed", "ns_conf", "workers", "batch", "kappa", "normalize"),
         *("w_max_iter", "w_stop_condition", "h_max_iter", "h_stop_condition"),
     }
 )
@@ -37,10 +37,12 @@ def resolve_widths(num_topics: int | Sequence[int]) -> tuple[int, ...]:
         If a width is not positive, or a layer is wider than the one below.
     """
     try:
+        if isinstance(num_topics, bool):
+            raise TypeError
         finest = operator.index(num_topics)  # type: ignore[arg-type]
         widths: tuple[int, ...] = (finest,) if finest <= 3 else (finest, round(math.sqrt(finest)))
     except TypeError:
-        if isinstance(num_topics, str) or not isinstance(num_topics, Iterable):
+        if isinstance(num_topics, (str, bytes, dict, set)) or not isinstance(num_topics, Iterable):
             raise TypeError(
                 f"num_topics must be an int or a sequence of ints, not {num_topics!r}"
             ) from None
@@ -77,6 +79,8 @@ def whole(name: str, value: Any, least: int = 0) -> int:
 def fraction(name: str, value: Any) -> float:
     """Return an option as a float from 0 to 1, or raise an error that names it."""
     try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
@@ -96,7 +100,7 @@ def one_of(name: str, value: Any, choices: Any) -> Any:
 def float_dtype(value: Any) -> type[np.floating[Any]]:
     """Return np.float32 or np.float64, from anything that NumPy takes for one of them."""
     try:
-        dtype = np.dtype(value).type
+        dtype = None if value is None else np.dtype(value).type
     except TypeError:
         dtype = None
     if dtype not in (np.float32, np.float64):

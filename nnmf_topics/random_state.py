@@ -22,5 +22,8 @@ def random_state_from_plain(plain: dict[str, Any]) -> np.random.RandomState:
     random_state = np.random.RandomState()
     keys = np.asarray(plain["keys"], dtype=np.uint32)
     position, has_gauss, cached = plain["position"], plain["has_gauss"], plain["cached"]
+    # NumPy takes any position, and then reads memory that is not its own.
+    if keys.shape != (624,) or position not in range(625):
+        raise ValueError(f"the random state has {keys.size} keys and is at {position!r}")
     random_state.set_state((plain["name"], keys, position, has_gauss, cached))
     return random_state

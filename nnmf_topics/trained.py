@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from nnmf_topics import options as opt
 from nnmf_topics.training import History, StopReason
 from nnmf_topics.weighting import Statistics, Weighting, WeightingName, fit_weighting
 
@@ -59,40 +60,52 @@ class Trained:
 
     @classmethod
     def from_plain(
-        cls, tensors: Tensors, plain: dict[str, Any], widths: tuple[int, ...], num_terms: int
+        cls,
+        tensors: Tensors,
+        plain: dict[str, Any],
+        widths: tuple[int, ...],
+        num_terms: int,
+        dtype: type[np.floating[Any]],
     ) -> Self:
         """Check and take apart what `to_plain` returned.
 
         Raises
         ------
         ValueError
-            If tensors are missing, do not fit each other, or hold a number that cannot be.
+            If tensors are missing or too many, do not fit each other, or hold a number that cannot
+            be.
         """
         shapes = list(zip((num_terms, *widths), widths, strict=False))
-        factors = [_checked(tensors, f"factors.{i}", shape) for i, shape in enumerate(shapes)]
-        usage = [_checked(tensors, f"usage.{i}", (k,)) for i, k in enumerate(widths)]
-        frequency = _checked(tensors, "document_frequency", (num_terms,))
+        tensors = dict(tensors)
+        factors = [_taken(tensors, f"factors.{i}", shape, dtype) for i, shape in enumerate(shapes)]
+        usage = [_taken(tensors, f"usage.{i}", (k,), dtype) for i, k in enumerate(widths)]
+        frequency = _taken(tensors, "document_frequency", (num_terms,), np.int64)
+        if tensors:
+            raise ValueError(f"the tensors {', '.join(sorted(tensors))} belong to nothing")
         start, reason = plain["start_loss"], plain["stop_reason"]
         return cls(
             tuple(factors),
             tuple(usage),
-            Statistics(int(plain["documents"]), frequency, bool(plain["counts"])),
-            plain["weighting"],
+            Statistics(opt.whole("documents", plain["documents"]), frequency, plain["counts"]),
+            opt.one_of("weighting", plain["weighting"], WeightingName),
             History(
-                tuple(plain["loss"]),
-                tuple(tuple(errors) for errors in plain["errors"]),
-                float("nan") if start is None else start,
+                tuple(float(loss) for loss in plain["loss"]),
+                tuple(tuple(float(error) for error in errors) for errors in plain["errors"]),
+                float("nan") if start is None else float(start),
                 None if reason is None else StopReason[reason],
             ),
         )
 
 
-def _checked(tensors: Tensors, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _taken(
+    tensors: Tensors, name: str, shape: tuple[int, ...], dtype: type[np.number[Any]]
+) -> np.ndarray:
     if name not in tensors:
         raise ValueError(f"the tensor {name} is missing")
-    tensor = tensors[name]
-    if tensor.shape != shape:
-        raise ValueError(f"the tensor {name} has shape {tensor.shape}, not {shape}")
-    if tensor.dtype.kind not in "fi" or not (np.isfinite(tensor) & (tensor >= 0)).all():
+    tensor = tensors.pop(name)
+    if tensor.shape != shape or tensor.dtype != dtype:
+        is_, wanted = f"{tensor.dtype} {tensor.shape}", f"{np.dtype(dtype)} {shape}"
+        raise ValueError(f"the tensor {name} is {is_}, not {wanted}")
+    if not (np.isfinite(tensor) & (tensor >= 0)).all():
         raise ValueError(f"the tensor {name} holds something else than numbers >= 0")
     return tensor

@@ -83,6 +83,8 @@ def from_plain(plain: dict[str, Any]) -> Any:
     id2word = dict(zip(plain["ids"], plain["words"], strict=True))
     if plain["kind"] == "dict":
         return id2word
+    if plain["kind"] != "dictionary":
+        raise ValueError(f"{plain['kind']!r} is no kind of dictionary")
     dictionary = Dictionary()
     dictionary.token2id = {word: i for i, word in id2word.items()}
     dictionary.id2token = id2word

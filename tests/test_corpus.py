@@ -1,0 +1,251 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from bad_input import DOCUMENTS, REMEDY, TERMS
+from gensim.corpora import MmCorpus
+from gensim.matutils import corpus2csc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnmf_topics.corpus import Corpus, is_one_shot, read_chunks
+from nnmf_topics.documents import is_document
+
+DOCUMENT = [(0, 2), (3, 1.5), (7, 1)]
+CORPUS = [DOCUMENT, [], [(1, 1)], [(7, 4), (2, 2)], [(0, 1)]]
+
+
+def dense(chunks, terms=TERMS):
+    chunks = list(chunks)
+    return np.hstack([chunk.toarray() for chunk in chunks]) if chunks else np.zeros((terms, 0))
+
+
+def expected(corpus, terms=TERMS):
+    """The matrix of a corpus, one cell at a time."""
+    matrix = np.zeros((terms, len(corpus)))
+    for number, document in enumerate(corpus):
+        for term, weight in document:
+            matrix[term, number] += weight
+    return matrix
+
+
+class Stream:
+    """Re-iterable without a length, as corpora that stream from disk are."""
+
+    def __init__(self, corpus):
+        self.corpus, self.readings = corpus, 0
+
+    def __iter__(self):
+        self.readings += 1
+        yield from self.corpus
+
+
+documents = st.lists(
+    st.tuples(
+        st.integers(0, TERMS - 1), st.integers(0, 9) | st.floats(0, 1e6, allow_subnormal=False)
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(documents, max_size=9), st.integers(1, 4))
+def test_chunks_hold_the_corpus_with_duplicate_ids_added_up(corpus, chunksize):
+    chunks = list(read_chunks(corpus, TERMS, chunksize))
+    assert all(chunk.shape[1] <= chunksize for chunk in chunks)
+    assert all(chunk.has_canonical_format and (chunk.data > 0).all() for chunk in chunks)
+    np.testing.assert_allclose(dense(chunks), expected(corpus), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        tuple,
+        iter,
+        Stream,
+        lambda corpus: lambda: iter(corpus),
+        lambda corpus: [tuple(document) for document in corpus],
+        lambda corpus: [[list(pair) for pair in document] for document in corpus],
+        lambda corpus: [document[::-1] for document in corpus],
+        lambda corpus: [[*document, (9, 0), (9, 0.0)] for document in corpus],
+        lambda corpus: [[(i, w / 2) for i, w in document] * 2 for document in corpus],
+        lambda corpus: [[(np.int32(i), np.float32(w)) for i, w in doc] for doc in corpus],
+        lambda corpus: [[*((np.uint64(i), w) for i, w in doc), (9, 0)] for doc in corpus],
+        lambda corpus: corpus2csc(corpus, num_terms=TERMS),
+        lambda corpus: corpus2csc(corpus, num_terms=TERMS).tocsr(),
+        lambda corpus: sp.coo_array(expected(corpus)),
+        lambda corpus: sp.csc_matrix(expected(corpus)),
+        lambda corpus: sp.dok_array(expected(corpus)),
+        lambda corpus: sp.lil_matrix(expected(corpus)),
+    ],
+)
+def test_every_form_of_a_corpus_reads_alike(form):
+    np.testing.assert_array_equal(
+        dense(read_chunks(form(CORPUS), TERMS, chunksize=2)), expected(CORPUS)
+    )
+
+
+def test_entries_of_a_matrix_for_the_same_cell_are_added_up():
+    matrix = sp.csc_array(([1.0, 2.0, 4.0, 8.0], [3, 0, 3, 3], [0, 3, 4]), shape=(TERMS, 2))
+    (chunk,) = read_chunks(matrix, TERMS, 2)
+    assert chunk.has_canonical_format
+    assert (chunk[3, 0], chunk[0, 0], chunk[3, 1], chunk.nnz) == (5, 2, 8, 3)
+    assert matrix.nnz == 4  # what was given is as it was
+
+
+def test_integer_arrays_are_documents():
+    corpus = [np.array([[0, 2], [3, 1]]), np.array([[5, 1]])]
+    np.testing.assert_array_equal(dense(read_chunks(corpus, TERMS, 10)), expected(corpus))
+
+
+@pytest.mark.parametrize("kind", [bool, int, np.int16, np.float32, np.longdouble])
+def test_a_sparse_matrix_may_hold_any_real_numbers(kind):
+    matrix = sp.csc_array((expected(CORPUS) > 0).astype(kind))
+    np.testing.assert_array_equal(
+        dense(read_chunks(matrix, TERMS, 2)), (expected(CORPUS) > 0).astype(float)
+    )
+
+
+def test_boolean_counts_are_ones_whatever_stands_beside_them():
+    for corpus in ([[(0, True)]], [[(0, True), (1, 2)]], [[(0, np.True_)]]):
+        np.testing.assert_array_equal(dense(read_chunks(corpus, TERMS, 2)), expected(corpus))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_chunks_have_the_dtype_asked_for(dtype):
+    for source in (CORPUS, sp.csc_array(expected(CORPUS))):
+        assert {chunk.dtype for chunk in read_chunks(source, TERMS, 2, dtype)} == {np.dtype(dtype)}
+
+
+def test_mm_corpus_reads_alike(tmp_path):
+    MmCorpus.serialize(str(tmp_path / "corpus.mm"), CORPUS)
+    read = dense(read_chunks(MmCorpus(str(tmp_path / "corpus.mm")), TERMS, 2))
+    np.testing.assert_array_equal(read, expected(CORPUS))
+
+
+def test_no_document_gives_no_chunk_and_empty_documents_give_empty_columns():
+    assert list(read_chunks([], TERMS, 2)) == []
+    assert list(read_chunks(sp.csc_array((TERMS, 0)), TERMS, 2)) == []
+    (chunk,) = read_chunks([[], [], []], TERMS, 5)
+    assert chunk.shape == (TERMS, 3)
+    assert chunk.nnz == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+@pytest.mark.parametrize("where", ["alone", "first", "last", "last_chunk"])
+def test_the_error_names_the_document_that_is_no_bag_of_words(document, where):
+    chunksize = 3 if where == "last_chunk" else 100
+    corpus = {"alone": [document], "first": [document, *CORPUS]}.get(where, [*CORPUS, document])
+    number = 5 if where.startswith("last") else 0
+    with pytest.raises((TypeError, ValueError), match=rf"document {number}\b") as raised:
+        list(read_chunks(corpus, TERMS, chunksize, np.float32))
+    assert raised.match(REMEDY)
+
+
+def test_the_error_names_the_first_bad_document_and_term():
+    corpus = [*CORPUS, [(2, 1), (4, -3)], [(2, -1)]]
+    with pytest.raises(ValueError, match="document 5: term 4 has weight -3"):
+        list(read_chunks(corpus, TERMS, 100))
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("form", [sp.csc_array, sp.csr_matrix, sp.coo_array])
+@pytest.mark.parametrize("chunksize", [1, 2, 100])
+def test_the_error_names_the_column_and_row_of_a_bad_weight_in_a_matrix(weight, form, chunksize):
+    matrix = expected(CORPUS)
+    matrix[2, 3] = weight
+    with pytest.raises(ValueError, match="document 3: term 2 has weight") as raised:
+        list(read_chunks(form(matrix), TERMS, chunksize, np.float32))
+    assert raised.match(REMEDY)
+
+
+def test_a_matrix_of_the_wrong_height_or_kind_is_refused():
+    with pytest.raises(ValueError, match=r"150 terms.*transpose"):
+        list(read_chunks(sp.csc_array(expected(CORPUS).T), TERMS, 2))
+    with pytest.raises(TypeError, match="real numbers, not complex128"):
+        list(read_chunks(sp.csc_array(expected(CORPUS) * 1j), TERMS, 2))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [None, 3, 2.5, "corpus", "", b"corpus", {0: 1}, {}, np.ones((TERMS, 4)), object()],
+    ids=repr,
+)
+def test_what_is_no_corpus_is_a_type_error_that_tells_what_one_is(source):
+    with pytest.raises(TypeError, match=r"a corpus is .* not \w+; make documents"):
+        list(read_chunks(source, TERMS, 2))
+
+
+def test_one_document_in_the_place_of_a_corpus_is_refused():
+    with pytest.raises(TypeError, match="document 0 is not a bag of words"):
+        list(read_chunks(DOCUMENT, TERMS, 2))
+
+
+@pytest.mark.parametrize(
+    ("thing", "answer"),
+    [
+        (DOCUMENT, True),
+        (tuple(DOCUMENT), True),
+        ([[0, 1], [3, 2]], True),
+        (np.array([[0, 1], [3, 2]]), True),
+        ([], True),
+        ((), True),
+        ([(0, 1)], True),
+        (CORPUS, False),
+        ([[]], False),
+        ([[], DOCUMENT], False),
+        ([[(0, 1), (1, 1)]], False),
+        ([DOCUMENT], False),
+        (iter(CORPUS), False),
+        (Stream(CORPUS), False),
+        (sp.csc_array(expected(CORPUS)), False),
+        ("", False),
+        (b"", False),
+        ("ab", False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_document_is_told_from_a_corpus(thing, answer):
+    assert is_document(thing) is answer
+
+
+def test_only_iterators_are_one_shot():
+    assert is_one_shot(iter(CORPUS))
+    assert is_one_shot(document for document in CORPUS)
+    assert not any(map(is_one_shot, (CORPUS, Stream(CORPUS), sp.csc_array((3, 2)), None)))
+
+
+def test_a_stream_is_read_anew_each_time_and_a_list_only_once():
+    stream = Stream(CORPUS)
+    streamed = Corpus(stream, TERMS, 2, np.float64)
+    for _ in range(3):
+        np.testing.assert_array_equal(dense(streamed), expected(CORPUS))
+    assert stream.readings == 3
+
+    kept = list(CORPUS)
+    corpus = Corpus(kept, TERMS, 2, np.float64)
+    kept.clear()
+    for _ in range(2):
+        np.testing.assert_array_equal(dense(corpus), expected(CORPUS))
+
+
+@pytest.mark.parametrize("form", [list, Stream, iter])
+def test_weighting_applies_to_every_chunk_once(form):
+    corpus = Corpus(form(CORPUS), TERMS, 2, np.float64).weighted(lambda chunk: chunk * 2)
+    for _ in range(2):
+        np.testing.assert_array_equal(dense(corpus), 2 * expected(CORPUS))
+
+
+def test_a_sample_of_at_least_all_is_all_and_a_smaller_one_is_some_of_the_columns():
+    many = [[(number % TERMS, number + 1)] for number in range(1000)]
+    corpus = Corpus(many, TERMS, 64, np.float64)
+    everything = corpus.sample(1000, 1000, np.random.RandomState(0))
+    np.testing.assert_array_equal(everything.toarray(), expected(many))
+    some = corpus.sample(300, 1000, np.random.RandomState(0))
+    assert 230 < some.shape[1] < 370
+    weights = some.data  # each document has a weight of its own, in ascending order
+    assert some.nnz == some.shape[1]
+    assert (np.diff(weights) > 0).all()
+    assert set(weights) <= set(range(1, 1001))
+    assert weights[: len(weights) // 2].max() < weights.max()
