@@ -242,8 +242,15 @@ def test_an_error_as_a_process_is_one_line_without_a_traceback(tmp_path):
     done = run("show", tmp_path / "missing")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        f"nnmf-topics: [Errno 2] No such file or directory: '{tmp_path / 'missing'}'"
+        f"nnmf-topics: {tmp_path / 'missing'}: No such file or directory"
     ]
+
+
+def test_a_missing_folder_for_the_model_is_an_error_before_training(tmp_path):
+    (tmp_path / "stories.txt").write_text("cats and dogs\n" * 9)
+    done = run("train", tmp_path / "stories.txt", "--output", tmp_path / "absent" / "model")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(tmp_path / "absent" / "model") in done.stderr
 
 
 def test_a_reader_that_stops_early_is_no_error(saved):
