@@ -13,7 +13,7 @@ from nnmf_topics.network import Evaluation
 
 _SWEEPS = 2
 _INNER_STEPS = 30
-_BLOCK = 2048
+_BLOCK = 4096
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
@@ -77,25 +77,30 @@ class GramDescent:
 def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
     """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0, one column at a time.
 
-    Terms do not interact: they are taken in blocks, so that G = data + A mix and D stay in the
-    processor's cache and only the answer has the size of A.
+    Exact in one column a_j = A_j + D_j, the others fixed: with N = I - H / diag(H) by rows,
+    a_j = max(0, c_j + sum_i N_ji a_i), and c = A - (G + A H) / diag(H) does not change. Terms do
+    not interact: they are taken in blocks that stay in the processor's cache.
     """
     xp = namespace(A)
     diagonal = xp.linalg.diagonal(H)
     # Without curvature no length of the step is right: leave the topic where it is.
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))
+    eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
+    N = eye - H / diagonal[:, None]
+    zero = xp.zeros(1, dtype=A.dtype, device=device_of(A))
     moved = []
     for start in range(0, A.shape[0], _BLOCK):
         stop = min(start + _BLOCK, A.shape[0])
-        block = A[start:stop, :]
-        old = xp.asarray(block.T, copy=True)  # its rows are contiguous
-        slope = (data[start:stop, :] + block @ mix).T
-        slope, lowest, D = xp.asarray(slope, copy=True), -old, xp.zeros_like(old)
+        # Filled, not copied: a copy would keep the order in memory, and rows must be contiguous.
+        block = xp.zeros((A.shape[1], stop - start), dtype=A.dtype, device=device_of(A))
+        slope = xp.zeros_like(block)
+        block[:, :], slope[:, :] = A[start:stop, :].T, data[start:stop, :].T
+        slope = slope + mix.T @ block
+        constant = block - N @ block - slope / diagonal[:, None]
         for _ in range(_SWEEPS):
             for j in range(A.shape[1]):
-                step = (slope[j, :] + H[j, :] @ D) / diagonal[j]
-                D[j, :] = xp.maximum(D[j, :] - step, lowest[j, :])
-        moved.append(xp.clip(old + D, 0, None))
+                block[j, :] = xp.maximum(constant[j, :] + N[j, :] @ block, zero)
+        moved.append(block)
     return _kept_alive(xp.concat(moved, axis=1).T, A)
 
 
