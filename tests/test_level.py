@@ -236,9 +236,11 @@ def test_empty_documents_have_no_topics():
             assert model.get_document_topics(empty, layer=layer) == []
             assert model.get_document_topics(empty, 0, layer=layer) == []
         answers = list(model.get_document_topics([[], corpus[0], [], corpus[1], []], layer=layer))
-        expected = [[], model.get_document_topics(corpus[0], layer=layer)]
-        assert answers[:2] == expected
-        assert answers[2::2] == [[], []]
+        alone = model.get_document_topics(corpus[0], layer=layer)
+        assert [topic for topic, _ in answers[1]] == [topic for topic, _ in alone]
+        # BLAS rounds a batch of one differently in the last bit.
+        np.testing.assert_allclose([w for _, w in answers[1]], [w for _, w in alone], atol=1e-6)
+        assert answers[0::2] == [[], [], []]
     assert model.get_document_topics([], per_word_topics=True) == ([], [], [])
     topics, order, values = model.get_document_topics([(3, 0)], per_word_topics=True)
     assert (topics, order, values) == ([], [(3, [])], [(3, [])])
