@@ -116,7 +116,8 @@ class Device:
         with self.active():
             if not sp.issparse(matrix):
                 return cupy.asarray(matrix)
-            return getattr(cusp, f"{matrix.format}_matrix")(matrix)  # type: ignore[attr-defined]
+            sparse: Any = matrix
+            return getattr(cusp, f"{sparse.format}_matrix")(sparse)
 
 
 def resolve_device(name: str = "auto") -> Device:
