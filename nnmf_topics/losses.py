@@ -105,7 +105,7 @@ class _Total:
         R = steps.pop()
         slope = self.gram @ R - self.rhs
         # Near an exact fit the difference of the terms can come out below zero.
-        error = xp.clip(self.norm + xp.sum((slope - self.rhs) * R, dtype=xp.float64), 0, None)
+        error = xp.clip(self.norm + xp.sum((slope - self.rhs) * R, dtype=xp.float64), 0.0, None)
         self.errors.append(error)
         if weight == 0:
             return

@@ -145,7 +145,7 @@ def solve(gram: Array, rhs: Array, support: Array | None = None) -> Array:
         support = support ^ rule.exchange(still, wrong)
     else:
         logger.warning("%d documents kept approximate codes: pivoting did not end", still.shape[0])
-        finished.append((columns, xp.clip(codes, 0, None)))
+        finished.append((columns, xp.clip(codes, 0.0, None)))
     order = xp.argsort(xp.concat([c for c, _ in finished]))
     codes = xp.take(xp.concat([c for _, c in finished], axis=1), order, axis=1)
     return xp.where(codes > 0, codes, xp.zeros_like(codes))
@@ -224,10 +224,10 @@ def _counts(xp: Array, sizes: Array) -> list[tuple[int, int]]:
 def _descend(gram: Array, rhs: Array) -> Array:
     """Codes after a few sweeps of coordinate descent from the clipped unconstrained solution."""
     xp = namespace(gram, rhs)
-    S = xp.clip(xp.linalg.solve(gram, rhs), 0, None)
+    S = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
     for _ in range(_DESCENT_SWEEPS):
         for j in range(gram.shape[0]):
-            S[j, :] = xp.clip(S[j, :] + (rhs[j, :] - gram[j, :] @ S) / gram[j, j], 0, None)
+            S[j, :] = xp.clip(S[j, :] + (rhs[j, :] - gram[j, :] @ S) / gram[j, j], 0.0, None)
     return S
 
 
@@ -242,7 +242,7 @@ def kkt_residual(gram: Array, rhs: Array, codes: Array) -> Array:
     """
     xp = namespace(gram, rhs)
     slope = gram @ codes - rhs
-    violation = xp.where(codes > 0, xp.abs(slope), xp.clip(-slope, 0, None))
-    violation = xp.max(xp.maximum(violation, xp.clip(-codes, 0, None)), axis=0)
+    violation = xp.where(codes > 0, xp.abs(slope), xp.clip(-slope, 0.0, None))
+    violation = xp.max(xp.maximum(violation, xp.clip(-codes, 0.0, None)), axis=0)
     scale = xp.max(xp.abs(rhs), axis=0)
     return violation / xp.where(scale > 0, scale, xp.ones_like(scale))

@@ -116,7 +116,7 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = moved + ((momentum - 1) / following) * (moved - D)
         D, momentum = moved, following
-    return _kept_alive(xp.clip(A + D, 0, None), A)
+    return _kept_alive(xp.clip(A + D, 0.0, None), A)
 
 
 def _kept_alive(moved: Array, A: Array) -> Array:
