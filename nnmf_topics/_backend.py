@@ -142,6 +142,7 @@ def resolve_device(name: str = "auto") -> Device:
         return Device(f"cuda:{index}")
     if name != "auto":
         raise RuntimeError(f'device={name!r} cannot be used: {reason}; use device="cpu"')
+    logger.info("using the CPU: %s", reason)
     return Device("cpu")
 
 
@@ -154,6 +155,8 @@ def _gpu_problem(index: int) -> str | None:
     try:
         with cupy.cuda.Device(index):
             cupy.zeros(1) + 1
-    except Exception as error:  # CUDA errors have no common base class
+    # Errors of the driver, the compiler and the linker have no common base class, and "auto" must
+    # come back to the CPU whatever is wrong with a GPU; the reason is logged or raised above.
+    except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None

@@ -1,6 +1,6 @@
 """The queries of gensim's topic models with ``layer=``: each is asked of the layer's `Level`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gensim.interfaces import TransformationABC
@@ -14,9 +14,9 @@ from nnmf_topics.level import Level, TopicState
 class LayeredQueries(TransformationABC, BaseTopicModel):  # type: ignore[misc]
     """Methods of LdaModel for a model of several layers: 0 (default) finest, -1 coarsest."""
 
-    def level(self, layer: int = 0) -> Level:
-        """Return a layer as a topic model of its own."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # the model has it
+
+        def level(self, layer: int = 0) -> Level: ...  # noqa: D102
 
     @property
     def state(self) -> TopicState:

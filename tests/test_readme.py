@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from nnmf_topics.cli import _parser
+from nnmf_topics.cli import _parser, main
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -45,10 +45,27 @@ def test_every_command_of_the_package_is_understood():
         for _, script in blocks("bash", "sh")
         for command in re.findall(r"^nnmf-topics .*$", script, re.MULTILINE)
     ]
+    assert len(commands) >= 2
     for command in commands:
-        _parser().parse_args(shlex.split(command, comments=True)[1:])  # exits if it is wrong
+        options = _parser().parse_args(shlex.split(command, comments=True)[1:])  # or exits
+        assert callable(options.run)
 
 
 def test_every_link_into_the_repository_leads_to_a_file():
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
     assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+def test_the_picture_of_the_demo_has_lines_that_it_prints(capsys):
+    ((_, picture),) = blocks("text")
+    assert main(["demo"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    shown = [line for line in picture.splitlines() if line.strip() != "..."]
+    assert len(shown) > 5
+
+    # The last digits depend on the machine's BLAS, and so do shares and close ranks.
+    def words(line):
+        return set(re.sub(r"^\s*\d+\s+\d+ %", "", line).split())
+
+    for line in shown:
+        assert max(len(words(line) & words(other)) for other in printed) >= 8, line

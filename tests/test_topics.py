@@ -111,10 +111,12 @@ def test_extreme_scales_in_single_precision_leave_the_topics_as_they_are(scale):
 def test_factors_are_only_read():
     factors = tuple(factor.copy() for factor in FACTORS)
     for factor in factors:
-        factor.flags.writeable = False
-    topic_term(factors, 0)
-    topic_term(factors, 1)
-    child_shares(factors, 1)
+        factor.flags.writeable = False  # writing into one would raise
+    assert topic_term(factors, 0).flags.writeable
+    assert topic_term(factors, 1).flags.writeable
+    assert child_shares(factors, 1).flags.writeable
+    for factor, before in zip(factors, FACTORS, strict=True):
+        np.testing.assert_array_equal(factor, before)
 
 
 @untimed
