@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from nnmf_topics._typing import Array, Matrix
 
-__all__ = ["Device", "device_of", "namespace", "resolve_device", "to_host"]
+__all__ = ["Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,11 @@ def to_host(array: Array) -> np.ndarray:
         return np.asarray(array.get())
     xp = namespace(array)
     return np.asarray(array.to_device(xp.__array_namespace_info__().default_device()))
+
+
+def on_gpu(array: Array) -> bool:
+    """Whether an array lives on a GPU."""
+    return bool(is_cupy_array(array))
 
 
 class _OneBlasThread:

@@ -5,21 +5,17 @@ of a column s of S and x the column of X,
 
     A_P^T (x - A_P s_P) = 0,        s = 0 off P,        A^T (A s - x) >= 0.
 
-Forward and backward share one primitive, `solve_on_support`: for every column solve
+Forward and backward share one primitive, `SupportSystems`: for every column solve
 gram[P, P] u[P] = rhs[P] on that column's own support. Only gram = A^T A and rhs = A^T X touch X.
 """
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from nnmf_topics._backend import device_of, namespace, to_host
+from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array, Matrix
-
-logger = logging.getLogger(__name__)
-
-_DESCENT_SWEEPS = 4
-_PATIENCE = 3  # full exchanges without progress before single pivots (Kim and Park, 2011, use 3)
+from nnmf_topics.pivoting import guess_support, solve
+from nnmf_topics.support_systems import SupportSystems
 
 
 class Adjoint(NamedTuple):
@@ -71,10 +67,12 @@ def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
     """
     gram, rhs = A.T @ A, (X.T @ A).T
     safe_gram = well_posed(gram)
-    S = solve(safe_gram, rhs, support)
+    guess = guess_support(safe_gram, rhs) if support is None else support
+    systems = SupportSystems(safe_gram, guess)
+    S = solve(safe_gram, rhs, systems)
 
     def pullback(dS: Array) -> Adjoint:
-        U = solve_on_support(safe_gram, dS, S > 0)
+        U = systems.solve(dS)
         SU = S @ U.T
         return Adjoint(U, -(SU + SU.T))
 
@@ -99,136 +97,6 @@ def well_posed(gram: Array) -> Array:
     floor = xp.finfo(gram.dtype).eps ** 0.75 * eigenvalues[-1]
     ridge = xp.where(eigenvalues[0] < floor, floor, xp.zeros_like(floor))
     return gram + eye * (ridge * lengths**2)
-
-
-def solve(gram: Array, rhs: Array, support: Array | None = None) -> Array:
-    """Solve min_{S >= 0} <S, gram S> / 2 - <rhs, S> by block principal pivoting.
-
-    Every column exchanges all its infeasible variables at once, and falls back to one at a time
-    when that makes no progress, which ends for every positive definite Gram (Kim and Park, "Fast
-    nonnegative matrix factorization: an active-set-like method and comparisons", 2011).
-
-    Parameters
-    ----------
-    gram : Array of shape (k, k), positive definite (see `well_posed`)
-    rhs : Array of shape (k, n)
-    support : boolean Array of shape (k, n), optional
-        Where to start. Default: the support after a few sweeps of coordinate descent.
-
-    Returns
-    -------
-    Array of shape (k, n), zero off its support.
-    """
-    xp = namespace(gram, rhs)
-    k, n = rhs.shape
-    if n == 0:
-        return rhs
-    if support is None:
-        support = _descend(gram, rhs) > 0
-    tolerance = xp.finfo(rhs.dtype).eps ** 0.75 * xp.max(xp.abs(rhs), axis=0)
-    rule = _ExchangeRule(xp, k, n, device_of(rhs))
-    columns = xp.arange(n, device=device_of(rhs))
-    finished: list[tuple[Array, Array]] = []
-    for _ in range(20 * k + 100):
-        codes = solve_on_support(gram, rhs, support)
-        wrong = xp.where(support, codes < 0, gram @ codes - rhs < -tolerance)
-        open_columns = xp.any(wrong, axis=0)
-        (closed,) = xp.nonzero(~open_columns)
-        finished.append((xp.take(columns, closed), xp.take(codes, closed, axis=1)))
-        (still,) = xp.nonzero(open_columns)
-        if still.shape[0] == 0:
-            break
-        columns, tolerance = xp.take(columns, still), xp.take(tolerance, still)
-        rhs, support, wrong, codes = (
-            xp.take(a, still, axis=1) for a in (rhs, support, wrong, codes)
-        )
-        support = support ^ rule.exchange(still, wrong)
-    else:
-        logger.warning("%d documents kept approximate codes: pivoting did not end", still.shape[0])
-        finished.append((columns, xp.clip(codes, 0.0, None)))
-    order = xp.argsort(xp.concat([c for c, _ in finished]))
-    codes = xp.take(xp.concat([c for _, c in finished], axis=1), order, axis=1)
-    return xp.where(codes > 0, codes, xp.zeros_like(codes))
-
-
-class _ExchangeRule:
-    """Which of a column's infeasible variables change sides (Kim and Park, 2011, section 3)."""
-
-    def __init__(self, xp: Array, k: int, n: int, device: Array) -> None:
-        self.xp = xp
-        self.patience = xp.full(n, _PATIENCE, device=device)
-        self.fewest = xp.full(n, k + 1, device=device)
-
-    def exchange(self, still: Array, wrong: Array) -> Array:
-        xp = self.xp
-        patience, fewest = xp.take(self.patience, still), xp.take(self.fewest, still)
-        count = xp.astype(xp.sum(xp.astype(wrong, xp.int64), axis=0), fewest.dtype)
-        better = count < fewest
-        single = ~better & (patience == 0)
-        self.fewest = xp.where(better, count, fewest)
-        self.patience = xp.where(
-            better, xp.full_like(patience, _PATIENCE), xp.clip(patience - 1, 0, None)
-        )
-        rank = xp.arange(1, wrong.shape[0] + 1, device=device_of(wrong))[:, None]
-        last = xp.max(xp.where(wrong, rank, xp.zeros_like(rank)), axis=0)
-        return wrong & (~single | (rank == last))
-
-
-def solve_on_support(gram: Array, rhs: Array, support: Array) -> Array:
-    """For every column solve gram[P, P] u[P] = rhs[P] on its support P; u is 0 elsewhere.
-
-    Columns are sorted by the size of their support, so that each size is one batched solve.
-
-    Parameters
-    ----------
-    gram : Array of shape (k, k)
-    rhs : Array of shape (k, n)
-    support : boolean Array of shape (k, n)
-
-    Returns
-    -------
-    Array of shape (k, n)
-    """
-    xp = namespace(gram, rhs)
-    k = gram.shape[0]
-    sizes = xp.sum(xp.astype(support, xp.int64), axis=0)
-    by_size = xp.argsort(sizes)
-    mask = xp.take(support.T, by_size, axis=0)
-    flat_rhs = xp.take(rhs.T, by_size, axis=0)[mask]
-    _, topic = xp.nonzero(mask)
-    flat_gram = xp.reshape(gram, (-1,))
-    values, start = [], 0
-    for size, count in _counts(xp, sizes):
-        stop = start + size * count
-        P = xp.reshape(topic[start:stop], (count, size))
-        grams = xp.take(flat_gram, xp.reshape(P[:, :, None] * k + P[:, None, :], (-1,)))
-        right = xp.reshape(flat_rhs[start:stop], (count, size, 1))
-        u = xp.linalg.solve(xp.reshape(grams, (count, size, size)), right)
-        values.append(xp.reshape(u, (-1,)))
-        start = stop
-    if not values:
-        return xp.zeros_like(rhs)
-    position = xp.cumulative_sum(xp.astype(xp.reshape(mask, (-1,)), xp.int64)) - 1
-    u = xp.take(xp.concat(values), xp.clip(position, 0, None))
-    u = xp.where(mask, xp.reshape(u, mask.shape), xp.zeros_like(rhs.T))
-    return xp.take(u, xp.argsort(by_size), axis=0).T
-
-
-def _counts(xp: Array, sizes: Array) -> list[tuple[int, int]]:
-    """(support size, number of columns) for every size but 0, ascending."""
-    found = xp.unique_counts(sizes)
-    pairs = zip(to_host(found.values), to_host(found.counts), strict=True)
-    return [(int(size), int(count)) for size, count in pairs if size > 0]
-
-
-def _descend(gram: Array, rhs: Array) -> Array:
-    """Codes after a few sweeps of coordinate descent from the clipped unconstrained solution."""
-    xp = namespace(gram, rhs)
-    S = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
-    for _ in range(_DESCENT_SWEEPS):
-        for j in range(gram.shape[0]):
-            S[j, :] = xp.clip(S[j, :] + (rhs[j, :] - gram[j, :] @ S) / gram[j, j], 0.0, None)
-    return S
 
 
 def kkt_residual(gram: Array, rhs: Array, codes: Array) -> Array:

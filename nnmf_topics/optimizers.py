@@ -13,18 +13,19 @@ from nnmf_topics.network import Evaluation
 
 _SWEEPS = 2
 _INNER_STEPS = 30
-_BLOCK = 4096
+_ROW_BITS = 2**18
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
 def unit_columns(A: Array) -> Array:
     """Scale the columns to unit Euclidean length; an all-zero column stays."""
     xp = namespace(A)
-    # Squares of very large or small entries would over- or underflow in single precision.
     largest = xp.max(xp.abs(A), axis=0)
-    A = A / xp.where(largest > 0, largest, xp.ones_like(largest))
-    length = xp.linalg.vector_norm(A, axis=0)
-    return A / xp.where(length > 0, length, xp.ones_like(length))
+    if not xp.all((largest > 1e-9) & (largest < 1e9)):
+        # Squares of very large or small entries over- or underflow in single precision.
+        A = A / xp.where(largest > 0, largest, xp.ones_like(largest))
+    squares = xp.sum(A * A, axis=0)
+    return A / xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
 
 
 class GramDescent:
@@ -53,7 +54,7 @@ class GramDescent:
             # the rest the step of the normal form is none of descent, and training stalls.
             if layer == 0:
                 data, mix = evaluation.data, evaluation.mix
-                outward = xp.sum(A * data, axis=0) + xp.linalg.diagonal(topics_gram @ mix)
+                outward = xp.linalg.diagonal(A.T @ data + topics_gram @ mix)
                 eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
                 moved = _descend_columns(A, data, mix - outward * eye, H)
             else:
@@ -78,30 +79,28 @@ def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
     """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0, one column at a time.
 
     Exact in one column a_j = A_j + D_j, the others fixed: with N = I - H / diag(H) by rows,
-    a_j = max(0, c_j + sum_i N_ji a_i), and c = A - (G + A H) / diag(H) does not change. Terms do
-    not interact: they are taken in blocks that stay in the processor's cache.
+    a_j = max(0, c_j + sum_i N_ji a_i), where c = (A (H - mix) - data) / diag(H) does not change.
+    Terms do not interact: they are taken in blocks that stay in the processor's cache.
     """
     xp = namespace(A)
     diagonal = xp.linalg.diagonal(H)
     # Without curvature no length of the step is right: leave the topic where it is.
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))
     eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
-    N = eye - H / diagonal[:, None]
+    N, M = eye - H / diagonal[:, None], (H - mix.T) / diagonal[:, None]
     zero = xp.zeros(1, dtype=A.dtype, device=device_of(A))
-    moved = []
-    for start in range(0, A.shape[0], _BLOCK):
-        stop = min(start + _BLOCK, A.shape[0])
-        # Filled, not copied: a copy would keep the order in memory, and rows must be contiguous.
-        block = xp.zeros((A.shape[1], stop - start), dtype=A.dtype, device=device_of(A))
-        slope = xp.zeros_like(block)
+    moved = xp.empty((A.shape[1], A.shape[0]), dtype=A.dtype, device=device_of(A))
+    terms = _ROW_BITS // xp.finfo(A.dtype).bits
+    for start in range(0, A.shape[0], terms):
+        stop = min(start + terms, A.shape[0])
+        block = moved[:, start:stop]
+        slope = xp.empty_like(block)
         block[:, :], slope[:, :] = A[start:stop, :].T, data[start:stop, :].T
-        slope = slope + mix.T @ block
-        constant = block - N @ block - slope / diagonal[:, None]
+        constant = M @ block - slope / diagonal[:, None]
         for _ in range(_SWEEPS):
             for j in range(A.shape[1]):
                 block[j, :] = xp.maximum(constant[j, :] + N[j, :] @ block, zero)
-        moved.append(block)
-    return _kept_alive(xp.concat(moved, axis=1).T, A)
+    return _kept_alive(moved.T, A)
 
 
 def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:

@@ -16,9 +16,11 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_files", "documents", "options", "random_state"},
     {"_backend", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"nnls", "losses", "hierarchy", "vocabulary"},
-    {"network", "hierarchy_builder", "level"},
-    {"optimizers", "queries"},
+    {"support_systems", "hierarchy", "vocabulary"},
+    {"pivoting", "losses", "hierarchy_builder", "level"},
+    {"nnls", "queries"},
+    {"network"},
+    {"optimizers"},
     {"initializers"},
     {"training"},
     {"trained"},
@@ -30,7 +32,10 @@ LEVELS = (
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 
 # The first levels of the way of the data: they run where gensim is absent.
-ENGINE = ("nnls", "losses", "network", "optimizers", "initializers", "training")
+ENGINE = (
+    *("support_systems", "pivoting", "nnls", "losses"),
+    *("network", "optimizers", "initializers", "training"),
+)
 
 OPTIONAL = ("cupy", "cupyx", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF")
 

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import nnmf_topics.nnls as module
 from nnmf_topics._backend import namespace, to_host
-from nnmf_topics.nnls import kkt_residual, nnls, solve, solve_on_support, well_posed
+from nnmf_topics.nnls import kkt_residual, nnls, well_posed
 
 untimed = settings(deadline=None, derandomize=True)
 ORACLE = json.loads((Path(__file__).parent / "data" / "authors_oracle.json").read_text())
@@ -167,60 +166,6 @@ def test_codes_do_not_depend_on_the_batch_nor_on_the_order(store):
     np.testing.assert_allclose(shuffled, together[:, order], rtol=0, atol=1e-10)
 
 
-def many_problems():
-    """Near-ties on purpose: entries of few values, codes on the boundary, rounding around it."""
-    rng = np.random.RandomState(10)
-    for _ in range(60):
-        m, k = rng.randint(1, 10), rng.randint(1, 9)
-        A, X = rng.rand(m, k), rng.rand(m, 20)
-        S = rng.randint(0, 2, (k, 20)).astype(float)
-        yield A, X
-        yield rng.standard_normal((m, k)), rng.standard_normal((m, 20))
-        yield np.floor(3 * A), np.floor(3 * X)
-        yield A, A @ S
-        yield A, A @ (S + 1e-13 * rng.standard_normal(S.shape))
-        yield np.hstack([A, A + 1e-7 * rng.standard_normal(A.shape)]), X
-        yield np.linspace(0, 1, m)[:, None] ** np.arange(k), X
-
-
-def test_pivoting_ends_on_thousands_of_documents(caplog):
-    documents = 0
-    for A, X in many_problems():
-        for support in (None, np.zeros((A.shape[1], 20), bool), np.ones((A.shape[1], 20), bool)):
-            S = host_codes(A, X, support)
-            assert np.max(kkt_residual(A.T @ A, A.T @ X, S)) <= 1e-6
-            documents += 20
-    assert documents > 20_000
-    assert not caplog.records
-
-
-# Exchanging all infeasible variables at once goes round in circles here from the empty support.
-CYCLE_A = np.array(
-    [
-        [1, 3, 2, 1, 2],
-        [0, 3, 3, 0, 2],
-        [3, 3, 0, 3, 3],
-        [1, 1, 3, 2, 2],
-        [3, 2, 0, 3, 2],
-        [2, 0, 0, 1, 3],
-    ],
-    float,
-)
-CYCLE_X = np.array([[2], [3], [3], [3], [1], [1]], float)
-EMPTY = np.zeros((5, 1), bool)
-
-
-def test_single_exchanges_end_a_cycle_of_full_ones(xp, caplog, monkeypatch):
-    gram, rhs = xp.put(CYCLE_A.T @ CYCLE_A), xp.put(CYCLE_A.T @ CYCLE_X)
-    S = to_host(solve(gram, rhs, xp.put(EMPTY)))
-    np.testing.assert_allclose(S, reference_codes(CYCLE_A, CYCLE_X), atol=1e-8)
-    assert not caplog.records
-    monkeypatch.setattr(module, "_PATIENCE", 10**6)
-    approximate = to_host(solve(gram, rhs, xp.put(EMPTY)))
-    assert "1 documents kept approximate codes" in caplog.text
-    assert np.all(np.isfinite(approximate) & (approximate >= 0))
-
-
 def test_the_residual_of_the_conditions_by_hand():
     gram, rhs = np.eye(2), np.array([[4.0, -2.0, 0.0, 4.0], [-4.0, 1.0, 0.0, 0.0]])
     codes = np.array([[3.0, 0.0, 0.0, 4.0], [0.0, 0.0, 0.0, -1.0]])
@@ -233,19 +178,6 @@ def test_the_residual_sees_a_perturbed_solution(xp):
     for moved in (S + 1e-3, S - 1e-3):
         residual = kkt_residual(xp.put(A.T @ A), xp.put(A.T @ X), xp.put(moved))
         assert np.all(to_host(residual) > 1e-5)
-
-
-def test_a_masked_solve_equals_one_solve_per_document(xp):
-    rng = np.random.RandomState(12)
-    A, _ = planted(20, 6, 1, seed=12)
-    gram, rhs = A.T @ A, rng.standard_normal((6, 40))
-    support = rng.rand(6, 40) < np.linspace(0, 1, 40)
-    expected = np.zeros((6, 40))
-    for i, P in enumerate(support.T):
-        expected[P, i] = np.linalg.solve(gram[np.ix_(P, P)], rhs[P, i])
-    found = to_host(solve_on_support(xp.put(gram), xp.put(rhs), xp.put(support)))
-    np.testing.assert_allclose(found, expected, atol=1e-10)
-    assert np.all(found[~support] == 0)
 
 
 # --- backward --------------------------------------------------------------------------------

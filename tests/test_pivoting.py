@@ -1,0 +1,67 @@
+import numpy as np
+import scipy.optimize
+
+from nnmf_topics import pivoting
+from nnmf_topics._backend import to_host
+from nnmf_topics.nnls import kkt_residual, nnls
+from nnmf_topics.support_systems import SupportSystems
+
+
+def many_problems():
+    """Near-ties on purpose: entries of few values, codes on the boundary, rounding around it."""
+    rng = np.random.RandomState(10)
+    for _ in range(60):
+        m, k = rng.randint(1, 10), rng.randint(1, 9)
+        A, X = rng.rand(m, k), rng.rand(m, 20)
+        S = rng.randint(0, 2, (k, 20)).astype(float)
+        yield A, X
+        yield rng.standard_normal((m, k)), rng.standard_normal((m, 20))
+        yield np.floor(3 * A), np.floor(3 * X)
+        yield A, A @ S
+        yield A, A @ (S + 1e-13 * rng.standard_normal(S.shape))
+        yield np.hstack([A, A + 1e-7 * rng.standard_normal(A.shape)]), X
+        yield np.linspace(0, 1, m)[:, None] ** np.arange(k), X
+
+
+def test_pivoting_ends_on_thousands_of_documents(caplog):
+    documents = 0
+    for A, X in many_problems():
+        for support in (None, np.zeros((A.shape[1], 20), bool), np.ones((A.shape[1], 20), bool)):
+            S = np.asarray(nnls(A, X, support).S)
+            assert np.max(kkt_residual(A.T @ A, A.T @ X, S)) <= 1e-6
+            documents += 20
+    assert documents > 20_000
+    assert not caplog.records
+
+
+# Exchanging all infeasible variables at once goes round in circles here from the empty support.
+CYCLE_A = np.array(
+    [
+        [1, 3, 2, 1, 2],
+        [0, 3, 3, 0, 2],
+        [3, 3, 0, 3, 3],
+        [1, 1, 3, 2, 2],
+        [3, 2, 0, 3, 2],
+        [2, 0, 0, 1, 3],
+    ],
+    float,
+)
+CYCLE_X = np.array([[2], [3], [3], [3], [1], [1]], float)
+
+
+def codes_from_empty_support(xp):
+    gram, rhs = xp.put(CYCLE_A.T @ CYCLE_A), xp.put(CYCLE_A.T @ CYCLE_X)
+    systems = SupportSystems(gram, xp.put(np.zeros((5, 1), bool)))
+    return to_host(pivoting.solve(gram, rhs, systems))
+
+
+def test_single_exchanges_end_a_cycle_of_full_ones(xp, caplog, monkeypatch):
+    S = codes_from_empty_support(xp)
+    np.testing.assert_allclose(
+        S, scipy.optimize.nnls(CYCLE_A, CYCLE_X[:, 0])[0][:, None], atol=1e-8
+    )
+    assert not caplog.records
+    monkeypatch.setattr(pivoting, "_PATIENCE", 10**6)
+    approximate = codes_from_empty_support(xp)
+    assert "1 documents kept approximate codes" in caplog.text
+    assert np.all(np.isfinite(approximate) & (approximate >= 0))
