@@ -57,15 +57,16 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     xp = namespace(gram, rhs)
     k, n = rhs.shape
     device = device_of(rhs)
-    eps = xp.finfo(rhs.dtype).eps
-    tolerance = eps**0.75 * xp.max(xp.abs(rhs), axis=0)
+    diagonal = xp.linalg.diagonal(gram)[:, None]
+    tolerance = xp.finfo(rhs.dtype).eps ** 0.75 * xp.max(xp.abs(rhs), axis=0)
     fewest, patience = xp.full(n, k + 1, device=device), xp.full(n, _PATIENCE, device=device)
     rounds: list[tuple[Array, Array]] = []  # codes, and which of their columns are still open
     for _ in range(20 * k + 100):
         codes, support = systems.solve(rhs), systems.support
         # A code within rounding of zero is zero, or else rounding would choose the derivative.
-        smallest = (k * eps) * xp.max(xp.abs(codes), axis=0)
-        wrong = xp.where(support, codes <= smallest, gram @ codes - rhs < -tolerance)
+        # Where it was the slope is then at least -tolerance / 2, so that it does not come back.
+        leaves = 2 * diagonal * codes <= tolerance
+        wrong = xp.where(support, leaves, gram @ codes - rhs < -tolerance)
         (still,) = xp.nonzero(xp.any(wrong, axis=0))
         rounds.append((codes, still))
         if still.shape[0] == 0:
