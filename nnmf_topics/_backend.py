@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import threadpoolctl
-from array_api_compat import array_namespace as namespace
+from array_api_compat import array_namespace, is_cupy_array, is_numpy_array
 from array_api_compat import device as device_of
-from array_api_compat import is_cupy_array, is_numpy_array
+from array_api_compat import numpy as numpy_namespace
 from threadpoolctl import ThreadpoolController
 
 from nnmf_topics._typing import Array, Matrix
@@ -24,6 +24,14 @@ from nnmf_topics._typing import Array, Matrix
 __all__ = ["Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
 
 logger = logging.getLogger(__name__)
+
+
+def namespace(*arrays: Array) -> Any:
+    """Return the array-API namespace that arrays have in common."""
+    # Asked dozens of times a pass: the common case should cost nothing.
+    if all(type(array) is np.ndarray for array in arrays):
+        return numpy_namespace
+    return array_namespace(*arrays)
 
 
 def to_host(array: Array) -> np.ndarray:

@@ -90,13 +90,13 @@ def well_posed(gram: Array) -> Array:
     """
     xp = namespace(gram)
     eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram))
+    gram = gram + eye * xp.astype(xp.linalg.diagonal(gram) <= 0, gram.dtype)
     squares = xp.linalg.diagonal(gram)
-    gram = gram + eye * xp.where(squares > 0, xp.zeros_like(squares), xp.ones_like(squares))
-    lengths = xp.sqrt(xp.linalg.diagonal(gram))
+    lengths = xp.sqrt(squares)
     eigenvalues = xp.linalg.eigvalsh(gram / lengths[:, None] / lengths)
     floor = xp.finfo(gram.dtype).eps ** 0.75 * eigenvalues[-1]
     ridge = xp.where(eigenvalues[0] < floor, floor, xp.zeros_like(floor))
-    return gram + eye * (ridge * lengths**2)
+    return gram + eye * (ridge * squares)
 
 
 def kkt_residual(gram: Array, rhs: Array, codes: Array) -> Array:

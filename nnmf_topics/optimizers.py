@@ -108,10 +108,11 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
     xp = namespace(A)
     lipschitz = xp.linalg.eigvalsh(L)[-1] * xp.linalg.eigvalsh(H)[-1]
     lipschitz = xp.where(lipschitz > 0, lipschitz, xp.ones_like(lipschitz))
+    G, L, lowest = G / lipschitz, L / lipschitz, -A
     D = ahead = xp.zeros_like(A)
     momentum = 1.0
     for _ in range(_INNER_STEPS):
-        moved = xp.maximum(ahead - (G + L @ ahead @ H) / lipschitz, -A)
+        moved = xp.maximum(ahead - G - L @ ahead @ H, lowest)
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = moved + ((momentum - 1) / following) * (moved - D)
         D, momentum = moved, following
