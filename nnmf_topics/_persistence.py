@@ -29,7 +29,7 @@ def write_model(target: Target, tensors: Tensors, document: dict[str, Any]) -> N
         If it cannot be written; a file that was there is intact.
     """
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, default=str).encode("ascii")
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    tensors = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     tensors[_JSON] = np.frombuffer(text, np.uint8)
     metadata = {"format": FORMAT, "version": str(VERSION), "sha256": _digest(tensors)}
     content = safetensors_numpy.save(tensors, metadata)
@@ -87,5 +87,5 @@ def _digest(tensors: Tensors) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         sha.update(json.dumps([name, str(tensor.dtype), tensor.shape]).encode())
-        sha.update(np.ascontiguousarray(tensor).data)
+        sha.update(np.asarray(tensor, order="C").data)
     return sha.hexdigest()

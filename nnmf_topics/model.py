@@ -1,6 +1,7 @@
 """Neural NMF with the face of a gensim topic model."""
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Self
 
@@ -9,33 +10,25 @@ from gensim.utils import get_random_state
 from numpy.typing import DTypeLike
 from sklearn.exceptions import NotFittedError
 
+from nnmf_topics import model_file, topics, vocabulary
 from nnmf_topics import options as opt
-from nnmf_topics import topics, training, vocabulary
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._persistence import Target, read_model, write_model
 from nnmf_topics._typing import Bow, InitName, LossName
-from nnmf_topics.corpus import Corpus, Source, is_one_shot, read_chunks
+from nnmf_topics.callbacks import PassCallbacks, check_callbacks
+from nnmf_topics.corpus import Source, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document
+from nnmf_topics.fitting import Plan, fit
 from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
-from nnmf_topics.initializers import initialize
 from nnmf_topics.level import Level
 from nnmf_topics.network import forward
 from nnmf_topics.queries import LayeredQueries
-from nnmf_topics.random_state import random_state_from_plain, random_state_to_plain
 from nnmf_topics.trained import Trained
-from nnmf_topics.training import History, State
-from nnmf_topics.weighting import WeightingName, fit_weighting, survey
+from nnmf_topics.training import History
+from nnmf_topics.weighting import Statistics, WeightingName
 
 logger = logging.getLogger(__name__)
-
-INIT_SAMPLE = 20_000
-"""The initial factors are made from about so many documents at most."""
-
-_SAVED_OPTIONS = (
-    *("chunksize", "passes", "loss", "weighting", "init", "tol", "eval_every"),
-    *("minimum_probability", "minimum_phi_value", "per_word_topics"),
-)
 
 
 class NeuralNMFModel(LayeredQueries):
@@ -66,6 +59,10 @@ class NeuralNMFModel(LayeredQueries):
         Stop when a pass lowers the loss by less than this share of it.
     eval_every : int or None
         Log loss and relative errors at INFO every so many passes.
+    callbacks : iterable, optional
+        Metrics of `gensim.models.callbacks`, whose values after each pass go to `metrics`; or
+        functions, called with the model and the number of the pass from 0: training stops when
+        one returns True.
     minimum_probability, minimum_phi_value : float
         Smallest share of a topic in a document, or in a word, that is shown.
     per_word_topics : bool
@@ -86,6 +83,8 @@ class NeuralNMFModel(LayeredQueries):
         A_0 (terms, k_0), A_1 (k_0, k_1), ..., with columns of unit length.
     history : History
         Loss and relative errors after each pass of the last training, and why it ended.
+    metrics : dict of str to list
+        Values of the metrics among the callbacks, one for each pass of the last training.
     hierarchy : TopicHierarchy
         The topics in words; plain data.
     widths : tuple of int
@@ -111,6 +110,7 @@ class NeuralNMFModel(LayeredQueries):
         init: InitName = "layerwise",
         tol: float = 1e-5,
         eval_every: int | None = 10,
+        callbacks: Iterable[Any] | None = None,
         minimum_probability: float = 0.01,
         minimum_phi_value: float = 0.01,
         per_word_topics: bool = False,
@@ -129,6 +129,8 @@ class NeuralNMFModel(LayeredQueries):
         self.init: InitName = opt.one_of("init", init, InitName)
         self.tol = opt.fraction("tol", tol)
         self.eval_every = None if eval_every is None else opt.whole("eval_every", eval_every)
+        self.callbacks = check_callbacks(callbacks)
+        self.metrics: dict[str, list[Any]] = {}
         self.minimum_probability = opt.fraction("minimum_probability", minimum_probability)
         self.minimum_phi_value = opt.fraction("minimum_phi_value", minimum_phi_value)
         self.per_word_topics = bool(per_word_topics)
@@ -150,6 +152,8 @@ class NeuralNMFModel(LayeredQueries):
         self.add_lifecycle_event("created", params=str(self))
         if corpus is not None:
             self.update(corpus)
+            if self._trained is None:
+                raise ValueError("the corpus has no words: it has no documents; give only id2word")
 
     def __str__(self) -> str:
         return f"{type(self).__name__}<num_terms={self.num_terms}, widths={self.widths}>"
@@ -174,14 +178,17 @@ class NeuralNMFModel(LayeredQueries):
         eval_every: int | None = None,
         **options: Any,
     ) -> None:
-        """Train on a corpus, from the present factors if there are some.
+        """Train on a corpus; what was learnt before is kept, and counts as much as it did.
 
-        An interrupted training leaves the model as it was after the last whole pass; bad input
-        leaves it as it was before.
+        The documents seen before are remembered as what a change of the topics would cost them, in
+        memory that does not grow with their number. Terms that were added to the dictionary since
+        are taken in. An interrupted training leaves the model as it was after the last whole pass;
+        bad input leaves it as it was before.
 
         Parameters
         ----------
         corpus : gensim corpus or SciPy sparse matrix (terms, documents)
+            Of new documents. If it has none, the model logs a warning and stays as it is.
         chunksize, passes, eval_every : int, optional
             Default: those of the model.
         **options
@@ -190,51 +197,38 @@ class NeuralNMFModel(LayeredQueries):
         Raises
         ------
         TypeError, ValueError
-            Naming the first bad document; or if the corpus is empty, or is a one-shot iterator
-            and more than one pass is asked for.
+            Naming the first bad document; or if no document has a word, or the corpus is a
+            one-shot iterator and more than one pass is asked for.
         """
         opt.note_without_meaning(options)
         chunksize = self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1)
         passes = self.passes if passes is None else opt.whole("passes", passes, 1)
         eval_every = self.eval_every if eval_every is None else opt.whole("eval_every", eval_every)
         _refuse_one_shot(corpus, passes)
-        chunks = Corpus(corpus, self.num_terms, chunksize, self.dtype)
-        statistics = survey(chunks, self.num_terms)
-        if not statistics.document_frequency.any():
-            raise ValueError("the corpus has no words: it is empty or all its documents are")
-        if self._trained is not None:
-            statistics = statistics + self._trained.statistics
-        weighting = fit_weighting(self.weighting, statistics)
-        if weighting.drops_all(statistics):
-            raise ValueError('all words are too rare to be weighted; give weighting="none"')
-        chunks = chunks.weighted(weighting)
-
-        def keep(state: State) -> None:
-            # In the order of a file: sums in another order would not be bit-equal after a load.
-            factors = tuple(np.ascontiguousarray(to_host(A)) for A in state.factors)
-            usage = tuple(to_host(u) for u in state.usage)
-            self._set(Trained(factors, usage, statistics, self.weighting, state.history))
-            self._log(state.history, eval_every)
-
-        start = self.factors if self._trained else self._start(chunks, statistics.documents)
-        logger.info(
-            "training %s on %d documents on %s", self, statistics.documents, self._device.name
+        num_terms = max(self.num_terms, vocabulary.vocabulary_size(self.id2word))
+        known = self._trained and self._trained.grown(num_terms)
+        plan = Plan(
+            *(self.widths, num_terms, chunksize, passes, self.loss, self.weighting, self.init),
+            *(self.tol, self.dtype, self._device, self.random_state, self.progress),
         )
-        final = training.train(
-            chunks,
-            start,
-            loss=self.loss,
-            passes=passes,
-            tol=self.tol,
-            device=self._device,
-            on_pass=keep,
-            progress=self.progress,
-        )
-        keep(final)
+        called: PassCallbacks | None = None
 
-    def _start(self, chunks: Corpus, documents: int) -> list[np.ndarray]:
-        sample = chunks.sample(INIT_SAMPLE, documents, self.random_state)
-        return initialize(self.init, sample, self.widths, self.random_state)
+        def begin(trained: Trained) -> None:
+            nonlocal called
+            self._set(trained)
+            called = PassCallbacks(self.callbacks, self)
+            self.metrics = called.metrics
+
+        def keep(trained: Trained) -> bool:
+            self._set(trained)
+            self._log(trained.history, eval_every)
+            return called is not None and called(trained.history.passes - 1)
+
+        trained = fit(corpus, plan, known, on_start=begin if self.callbacks else None, on_pass=keep)
+        if trained is None:
+            logger.warning("no documents to train on: the model stays as it is")
+        else:
+            self._set(trained)
 
     def _log(self, history: History, every: int | None) -> None:
         if every and history.passes % every == 0 and history.stop_reason is None:
@@ -244,6 +238,8 @@ class NeuralNMFModel(LayeredQueries):
     def _set(self, trained: Trained | None) -> None:
         self._trained = trained
         self._topics = {}
+        if trained is not None:
+            self.num_terms = trained.factors[0].shape[0]
 
     def clear(self) -> None:
         """Forget all training, to free the memory."""
@@ -268,6 +264,16 @@ class NeuralNMFModel(LayeredQueries):
         return History() if self._trained is None else self._trained.history
 
     @property
+    def statistics(self) -> Statistics:
+        """Document frequencies of all documents trained on."""
+        return self._known.statistics
+
+    @property
+    def term_weights(self) -> np.ndarray | None:
+        """The weight of each term (num_terms,), or None if documents are not weighted."""
+        return self._known.weighting.term_weights
+
+    @property
     def num_documents(self) -> int:
         """Number of documents trained on."""
         return 0 if self._trained is None else self._trained.statistics.documents
@@ -286,7 +292,7 @@ class NeuralNMFModel(LayeredQueries):
     def topic_masses(self, layer: int = 0) -> np.ndarray:
         """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
         layer = topics.resolve_layer(layer, self.num_layers)
-        return topics.topic_masses(self.factors, self._known.usage[layer], layer)
+        return topics.topic_masses(self.factors, self._known.evaluation.usage[layer], layer)
 
     @property
     def hierarchy(self) -> TopicHierarchy:
@@ -337,18 +343,7 @@ class NeuralNMFModel(LayeredQueries):
             If it cannot be written; a file that was there is intact.
         """
         self.add_lifecycle_event("saved", fname=str(fname))
-        tensors, trained = ({}, None) if self._trained is None else self._trained.to_plain()
-        document = {
-            "widths": self.widths,
-            "options": {name: getattr(self, name) for name in _SAVED_OPTIONS},
-            "dtype": self.dtype.__name__,
-            "num_terms": self.num_terms,
-            "vocabulary": vocabulary.to_plain(self.id2word),
-            "random_state": random_state_to_plain(self.random_state),
-            "lifecycle_events": self.lifecycle_events,
-            "trained": trained,
-        }
-        write_model(fname, tensors, document)
+        write_model(fname, *model_file.to_plain(self, self._trained))
 
     @classmethod
     def load(cls, fname: Target, mmap: str | None = None) -> Self:  # noqa: ARG003
@@ -369,23 +364,12 @@ class NeuralNMFModel(LayeredQueries):
         """
         tensors, document = read_model(fname)
         try:
-            model = cls(
-                num_topics=document["widths"],
-                id2word=vocabulary.from_plain(document["vocabulary"]),
-                random_state=random_state_from_plain(document["random_state"]),
-                dtype=document["dtype"],
-                **{name: document["options"][name] for name in _SAVED_OPTIONS},
-            )
-            # The dictionary may have grown since the model was made.
-            model.num_terms = opt.whole("num_terms", document["num_terms"], 1)
-            events = document["lifecycle_events"]
-            model.lifecycle_events = None if events is None else [dict(event) for event in events]
-            if document["trained"] is not None:
-                model._trained = Trained.from_plain(
-                    tensors, document["trained"], model.widths, model.num_terms, model.dtype
-                )
+            options, trained, events = model_file.from_plain(tensors, document)
+            model = cls(**options)
         except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
             raise ValueError(f"{fname} cannot be loaded: {error!r}") from error
+        model.lifecycle_events = events
+        model._set(trained)
         model.add_lifecycle_event("loaded", fname=str(fname))
         return model
 

@@ -5,7 +5,7 @@ corpus: adding them up gives the exact gradient of the whole in bounded memory.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from nnmf_topics import losses
@@ -58,6 +58,13 @@ class Evaluation:
             both(self.upper, other.upper),
             both(self.curvature, other.curvature),
             both(self.usage, other.usage),
+        )
+
+    def mapped(self, function: Callable[[Array], Array]) -> "Evaluation":
+        """Return this with a function applied to every array, such as a move to a device."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Evaluation(
+            *(tuple(map(function, p)) if isinstance(p, tuple) else function(p) for p in parts)
         )
 
     def gradient(self, factors: Sequence[Array]) -> list[Array]:

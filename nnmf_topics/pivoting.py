@@ -13,8 +13,10 @@ from nnmf_topics.support_systems import SupportSystems, with_columns
 
 logger = logging.getLogger(__name__)
 
-_DESCENT_SWEEPS = 4
+_GUESS_SWEEPS, _LAST_SWEEPS = 4, 200
 _PATIENCE = 3  # full exchanges without progress before single ones (Kim and Park use 3)
+_MOST_ROUNDS = 60
+_MOST_LINKS = 4  # rounds whose systems are kept for the backward pass
 
 
 def guess_support(gram: Array, rhs: Array) -> Array:
@@ -30,18 +32,24 @@ def guess_support(gram: Array, rhs: Array) -> Array:
     boolean Array of shape (k, n)
     """
     xp = namespace(gram, rhs)
-    S = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
-    for _ in range(_DESCENT_SWEEPS):
+    return _descend(gram, rhs, xp.clip(xp.linalg.solve(gram, rhs), 0.0, None), _GUESS_SWEEPS) > 0
+
+
+def _descend(gram: Array, rhs: Array, S: Array, sweeps: int) -> Array:
+    """Coordinate descent from nonnegative codes S, in place."""
+    xp = namespace(gram, rhs)
+    for _ in range(sweeps):
         for j in range(gram.shape[0]):
             S[j, :] = xp.clip(S[j, :] + (rhs[j, :] - gram[j, :] @ S) / gram[j, j], 0.0, None)
-    return S > 0
+    return S
 
 
 def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     """Solve min_{S >= 0} <S, gram S> / 2 - <rhs, S>.
 
     A column exchanges all its wrong variables at once, and falls back to one at a time when that
-    makes no progress, which ends for every positive definite Gram matrix.
+    makes no progress, which ends for every positive definite Gram matrix in exact arithmetic. With
+    almost dependent topics rounding can lead round in circles: such columns are descended instead.
 
     Parameters
     ----------
@@ -61,7 +69,8 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     tolerance = xp.finfo(rhs.dtype).eps ** 0.75 * xp.max(xp.abs(rhs), axis=0)
     fewest, patience = xp.full(n, k + 1, device=device), xp.full(n, _PATIENCE, device=device)
     rounds: list[tuple[Array, Array]] = []  # codes, and which of their columns are still open
-    for _ in range(20 * k + 100):
+    guess = systems
+    for _ in range(_MOST_ROUNDS):
         codes, support = systems.solve(rhs), systems.support
         # A code within rounding of zero is zero, or else rounding would choose the derivative.
         # Where it was the slope is then at least -tolerance / 2, so that it does not come back.
@@ -76,10 +85,15 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
         swap, fewest, patience = _exchange(wrong, fewest, patience)
         systems = systems.move(still, support ^ swap)
     else:
-        logger.warning("%d documents kept approximate codes: pivoting did not end", still.shape[0])
+        logger.debug("pivoting did not end for %d documents: descending", still.shape[0])
+        start = xp.clip(xp.take(codes, still, axis=1), 0.0, None)
+        rounds.append((_descend(gram, rhs, start, _LAST_SWEEPS), still))
     codes, _ = rounds.pop()
     for earlier, still in reversed(rounds):
         codes = with_columns(earlier, still, codes)
+    if len(rounds) > _MOST_LINKS:
+        _, moved = rounds[0]
+        guess.move(moved, xp.take(codes, moved, axis=1) > 0)
     return xp.where(codes > 0, codes, xp.zeros_like(codes))
 
 

@@ -8,7 +8,8 @@ from gensim.models.basemodel import BaseTopicModel
 
 from nnmf_topics._typing import Bow
 from nnmf_topics.corpus import Source
-from nnmf_topics.level import Level, TopicState
+from nnmf_topics.level import Level
+from nnmf_topics.topic_queries import TopicState
 
 
 class LayeredQueries(TransformationABC, BaseTopicModel):  # type: ignore[misc]
@@ -64,9 +65,30 @@ class LayeredQueries(TransformationABC, BaseTopicModel):  # type: ignore[misc]
         """See `Level.get_term_topics`."""
         return self.level(layer).get_term_topics(word_id, minimum_probability)
 
-    def inference(self, chunk: Source, layer: int = 0) -> tuple[np.ndarray, None]:
+    def diff(self, other: Any, *args: Any, layer: int = 0, **kwargs: Any) -> Any:
+        """See `Level.diff`; a model of several layers is compared by the same layer."""
+        other = other.level(layer) if isinstance(other, LayeredQueries) else other
+        return self.level(layer).diff(other, *args, **kwargs)
+
+    def inference(
+        self, chunk: Source, collect_sstats: bool = False, layer: int = 0
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """See `Level.inference`."""
-        return self.level(layer).inference(chunk)
+        return self.level(layer).inference(chunk, collect_sstats)
+
+    def bound(
+        self,
+        corpus: Source,
+        gamma: np.ndarray | None = None,
+        subsample_ratio: float = 1.0,
+        layer: int = 0,
+    ) -> float:
+        """See `Level.bound`."""
+        return self.level(layer).bound(corpus, gamma, subsample_ratio)
+
+    def log_perplexity(self, chunk: Source, total_docs: int | None = None, layer: int = 0) -> float:
+        """See `Level.log_perplexity`."""
+        return self.level(layer).log_perplexity(chunk, total_docs)
 
     def get_document_topics(
         self,

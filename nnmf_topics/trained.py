@@ -1,13 +1,14 @@
 """What training leaves behind: plain data, and its form in a file."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from nnmf_topics import options as opt
+from nnmf_topics.network import Evaluation
 from nnmf_topics.training import History, StopReason
 from nnmf_topics.weighting import Statistics, Weighting, WeightingName, fit_weighting
 
@@ -22,8 +23,8 @@ class Trained:
     ----------
     factors : tuple of ndarray
         A_0 (terms, k_0), A_l (k_{l-1}, k_l).
-    usage : tuple of ndarray (k_l,)
-        Sums of the codes of every layer over the documents.
+    evaluation : Evaluation
+        Of all documents trained on, as they were last seen: what training on remembers of them.
     statistics : Statistics
         Of all documents trained on.
     weighting_name : str
@@ -32,7 +33,7 @@ class Trained:
     """
 
     factors: tuple[np.ndarray, ...]
-    usage: tuple[np.ndarray, ...]
+    evaluation: Evaluation
     statistics: Statistics
     weighting_name: WeightingName
     history: History
@@ -42,10 +43,24 @@ class Trained:
         """The weighting of words that the factors were trained with."""
         return fit_weighting(self.weighting_name, self.statistics)
 
+    def grown(self, num_terms: int) -> Self:
+        """Return this for a vocabulary with more terms, of which nothing is known yet."""
+
+        def padded(A: np.ndarray) -> np.ndarray:
+            return np.pad(A, [(0, num_terms - A.shape[0])] + [(0, 0)] * (A.ndim - 1))
+
+        frequency = padded(self.statistics.document_frequency)
+        return replace(
+            self,
+            factors=(padded(self.factors[0]), *self.factors[1:]),
+            evaluation=replace(self.evaluation, data=padded(self.evaluation.data)),
+            statistics=replace(self.statistics, document_frequency=frequency),
+        )
+
     def to_plain(self) -> tuple[Tensors, dict[str, Any]]:
         """Return tensors and JSON-ready data that `from_plain` makes the same object of."""
         tensors = {f"factors.{layer}": A for layer, A in enumerate(self.factors)}
-        tensors |= {f"usage.{layer}": u for layer, u in enumerate(self.usage)}
+        tensors |= _to_tensors(self.evaluation)
         tensors["document_frequency"] = self.statistics.document_frequency
         history, reason = self.history, self.history.stop_reason
         return tensors, {
@@ -78,14 +93,14 @@ class Trained:
         shapes = list(zip((num_terms, *widths), widths, strict=False))
         tensors = dict(tensors)
         factors = [_taken(tensors, f"factors.{i}", shape, dtype) for i, shape in enumerate(shapes)]
-        usage = [_taken(tensors, f"usage.{i}", (k,), dtype) for i, k in enumerate(widths)]
+        evaluation = _from_tensors(tensors, shapes, dtype)
         frequency = _taken(tensors, "document_frequency", (num_terms,), np.int64)
         if tensors:
             raise ValueError(f"the tensors {', '.join(sorted(tensors))} belong to nothing")
         start, reason = plain["start_loss"], plain["stop_reason"]
         return cls(
             tuple(factors),
-            tuple(usage),
+            evaluation,
             Statistics(opt.whole("documents", plain["documents"]), frequency, plain["counts"]),
             opt.one_of("weighting", plain["weighting"], WeightingName),
             History(
@@ -97,8 +112,44 @@ class Trained:
         )
 
 
+def _to_tensors(evaluation: Evaluation) -> Tensors:
+    tensors: Tensors = {}
+    for field in fields(evaluation):
+        part = getattr(evaluation, field.name)
+        if isinstance(part, tuple):
+            tensors |= {f"evaluation.{field.name}.{i}": array for i, array in enumerate(part)}
+        else:
+            tensors[f"evaluation.{field.name}"] = part
+    return tensors
+
+
+def _from_tensors(
+    tensors: Tensors, shapes: list[tuple[int, int]], dtype: type[np.floating[Any]]
+) -> Evaluation:
+    def taken(name: str, shape: tuple[int, ...], kind: Any = dtype, least: float = 0) -> np.ndarray:
+        return _taken(tensors, f"evaluation.{name}", shape, kind, least)
+
+    (terms, finest), *above = shapes
+    widths = [k for _, k in shapes]
+    signed = -np.inf
+    return Evaluation(
+        value=taken("value", (), np.float64),
+        errors=taken("errors", (len(shapes),), np.float64),
+        norm=taken("norm", (), np.float64),
+        data=taken("data", (terms, finest), least=signed),
+        mix=taken("mix", (finest, finest), least=signed),
+        upper=tuple(taken(f"upper.{i}", shape, least=signed) for i, shape in enumerate(above)),
+        curvature=tuple(taken(f"curvature.{i}", (k, k)) for i, k in enumerate(widths)),
+        usage=tuple(taken(f"usage.{i}", (k,)) for i, k in enumerate(widths)),
+    )
+
+
 def _taken(
-    tensors: Tensors, name: str, shape: tuple[int, ...], dtype: type[np.number[Any]]
+    tensors: Tensors,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: type[np.number[Any]],
+    least: float = 0,
 ) -> np.ndarray:
     if name not in tensors:
         raise ValueError(f"the tensor {name} is missing")
@@ -106,6 +157,7 @@ def _taken(
     if tensor.shape != shape or tensor.dtype != dtype:
         is_, wanted = f"{tensor.dtype} {tensor.shape}", f"{np.dtype(dtype)} {shape}"
         raise ValueError(f"the tensor {name} is {is_}, not {wanted}")
-    if not (np.isfinite(tensor) & (tensor >= 0)).all():
-        raise ValueError(f"the tensor {name} holds something else than numbers >= 0")
+    if not (np.isfinite(tensor) & (tensor >= least)).all():
+        numbers = "numbers >= 0" if least == 0 else "finite numbers"
+        raise ValueError(f"the tensor {name} holds something else than {numbers}")
     return tensor

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, LossName, Matrix
 from nnmf_topics.initializers import squared_norm
+from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation, evaluate
 from nnmf_topics.optimizers import GramDescent, unit_columns
 
@@ -57,21 +58,27 @@ class History:
 
 @dataclass(frozen=True)
 class State:
-    """The factors at the end of a pass, and the sums of their codes, with the history so far."""
+    """The factors at the end of a pass, their evaluation, and the history so far.
+
+    The evaluation is that of all documents: those of the corpus, and those of the memory.
+    """
 
     factors: tuple[Array, ...]
-    usage: tuple[Array, ...]
+    evaluation: Evaluation
     history: History
 
 
 class _Objective:
-    """The loss over all chunks of a corpus; remembers the supports from one call to the next."""
+    """The loss of all documents; knows the supports in each chunk from one call to the next."""
 
-    def __init__(self, chunks: Iterable[Matrix], loss: LossName, device: Device) -> None:
-        self.chunks, self.loss, self.device = chunks, loss, device
+    def __init__(
+        self, chunks: Iterable[Matrix], loss: LossName, device: Device, memory: Memory | None
+    ) -> None:
+        self.chunks, self.loss, self.device, self.memory = chunks, loss, device, memory
         self.supports: list[list[Array]] = []
 
-    def __call__(self, factors: Sequence[Array]) -> Evaluation:
+    def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, float]:
+        """Return the evaluation of all documents, and the share of the corpus in their loss."""
         total: Evaluation | None = None
         for number, host_chunk in enumerate(self.chunks):
             chunk = self.device.put(host_chunk)
@@ -81,7 +88,10 @@ class _Objective:
             total = part if total is None else total + part
         if total is None:
             raise ValueError("the corpus has no documents, or can be read only once")
-        return total
+        if self.memory is None:
+            return total, 1.0
+        everything = total + self.memory(factors)
+        return everything, float(total.value) / max(float(everything.value), 1e-300)
 
 
 def train(
@@ -89,9 +99,11 @@ def train(
     factors: Sequence[Array],
     *,
     loss: LossName = "layerwise",
+    memory: Memory | None = None,
     passes: int | None = None,
     tol: float = 1e-5,
     device: Device | None = None,
+    on_start: Callable[[State], None] | None = None,
     on_pass: Callable[[State], bool | None] | None = None,
     progress: bool = False,
 ) -> State:
@@ -106,12 +118,16 @@ def train(
     factors : A_0 (terms, k_0), A_l (k_{l-1}, k_l), host arrays
         The start.
     loss : {"layerwise", "energy", "reconstruction"}
+    memory : Memory, optional
+        Documents seen before, whose loss counts too; on the device.
     passes : int, optional
         Passes at most; None means on to `tol`, but at most MOST_PASSES.
     tol : float
-        Stop when a pass lowers the loss by less than this share of it.
+        Stop when a pass lowers the loss by less than this share of that of the corpus.
     device : Device, optional
         Default: the host.
+    on_start : callable, optional
+        Called with the `State` of the start, before the first pass.
     on_pass : callable, optional
         Called with the `State` after every pass; training stops when it returns True.
     progress : bool
@@ -129,22 +145,24 @@ def train(
     device = device or Device("cpu")
     limit = MOST_PASSES if passes is None else passes
     with device.active(), tqdm(total=limit, disable=not progress, unit="pass") as bar:
-        objective, optimizer = _Objective(chunks, loss, device), GramDescent()
+        objective, optimizer = _Objective(chunks, loss, device, memory), GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
-        best = objective(current)
-        state = State(tuple(current), best.usage, History(start_loss=_relative(best)))
+        best, _ = objective(current)
+        state = State(tuple(current), best, History(start_loss=_relative(best)))
+        if on_start is not None:
+            on_start(state)
         reason = StopReason.PASSES
         while state.history.passes < limit:
             trial = optimizer.propose(state.factors, best)
-            evaluation = objective(trial)
+            evaluation, share = objective(trial)
             fallen = float(best.value - evaluation.value) / max(float(best.value), 1e-300)
             if fallen >= 0:
                 best, current = evaluation, trial
                 optimizer.accept()
-                stop = StopReason.TOLERANCE if fallen < tol else None
+                stop = StopReason.TOLERANCE if fallen < tol * share else None
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
-            state = State(tuple(current), best.usage, _extended(state.history, best))
+            state = State(tuple(current), best, _extended(state.history, best))
             bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
             bar.update()
             if on_pass is not None and on_pass(state):

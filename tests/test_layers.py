@@ -16,14 +16,15 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_files", "documents", "options", "random_state"},
     {"_backend", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"support_systems", "hierarchy", "vocabulary"},
-    {"pivoting", "losses", "hierarchy_builder", "level"},
-    {"nnls", "queries"},
-    {"network"},
-    {"optimizers"},
+    {"support_systems", "hierarchy", "vocabulary", "comparison", "likelihood", "callbacks"},
+    {"pivoting", "losses", "hierarchy_builder", "layer_view"},
+    {"nnls", "topic_queries", "document_queries"},
+    {"network", "level"},
+    {"optimizers", "memory", "queries"},
     {"initializers"},
     {"training"},
     {"trained"},
+    {"fitting", "model_file"},
     {"model"},
     {"__init__"},
     {"cli"},
@@ -34,7 +35,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("support_systems", "pivoting", "nnls", "losses"),
-    *("network", "optimizers", "initializers", "training"),
+    *("network", "memory", "optimizers", "initializers", "training"),
 )
 
 OPTIONAL = ("cupy", "cupyx", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF")

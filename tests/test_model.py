@@ -302,6 +302,19 @@ def test_the_number_of_a_bad_document_counts_from_the_start_of_the_corpus_in_eve
 def test_a_corpus_without_words_is_an_error(empty):
     with pytest.raises(ValueError, match="the corpus has no words"):
         train(empty)
+
+
+@pytest.mark.parametrize("empty", [[], Stream([])])
+def test_an_update_without_documents_warns_and_changes_nothing(empty, caplog):
+    model = copied()
+    before = fingerprint(model)
+    model.update(empty)
+    assert "no documents to train on" in caplog.text
+    assert fingerprint(model) == before
+
+
+@pytest.mark.parametrize("empty", [[[]], [[], [], []], [[(0, 0)], [(1, 0.0)]]])
+def test_an_update_without_words_is_an_error_and_changes_nothing(empty):
     model = copied()
     before = fingerprint(model)
     with pytest.raises(ValueError, match="the corpus has no words"):

@@ -1,4 +1,7 @@
+import logging
+
 import numpy as np
+import pytest
 import scipy.optimize
 
 from nnmf_topics import pivoting
@@ -55,13 +58,25 @@ def codes_from_empty_support(xp):
     return to_host(pivoting.solve(gram, rhs, systems))
 
 
-def test_single_exchanges_end_a_cycle_of_full_ones(xp, caplog, monkeypatch):
-    S = codes_from_empty_support(xp)
-    np.testing.assert_allclose(
-        S, scipy.optimize.nnls(CYCLE_A, CYCLE_X[:, 0])[0][:, None], atol=1e-8
-    )
+def test_single_exchanges_end_a_cycle_of_full_ones_and_descent_what_they_do_not(
+    xp, caplog, monkeypatch
+):
+    caplog.set_level(logging.DEBUG, "nnmf_topics.pivoting")
+    expected = scipy.optimize.nnls(CYCLE_A, CYCLE_X[:, 0])[0][:, None]
+    np.testing.assert_allclose(codes_from_empty_support(xp), expected, atol=1e-8)
     assert not caplog.records
     monkeypatch.setattr(pivoting, "_PATIENCE", 10**6)
-    approximate = codes_from_empty_support(xp)
-    assert "1 documents kept approximate codes" in caplog.text
-    assert np.all(np.isfinite(approximate) & (approximate >= 0))
+    monkeypatch.setattr(pivoting, "_LAST_SWEEPS", 10_000)
+    np.testing.assert_allclose(codes_from_empty_support(xp), expected, atol=1e-8)
+    assert "descending" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_more_topics_than_terms_and_documents_are_solved_and_differentiated(dtype):
+    rng = np.random.RandomState(0)
+    A, X = rng.rand(9, 100).astype(dtype), rng.rand(9, 9).astype(dtype)
+    solution = nnls(A, X)
+    assert np.max(kkt_residual(A.T @ A, A.T @ X, solution.S)) <= 1e-3
+    U, mix = solution.pullback(np.ones_like(solution.S))
+    assert np.all(np.isfinite(U))
+    assert np.all(np.isfinite(mix))

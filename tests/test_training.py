@@ -347,7 +347,7 @@ def test_the_history_is_what_the_factors_say():
     for layer, (error, S) in enumerate(
         zip(state.history.errors[-1], forward(state.factors, X).codes, strict=True)
     ):
-        np.testing.assert_allclose(state.usage[layer], S.sum(axis=1), rtol=1e-9)
+        np.testing.assert_allclose(state.evaluation.usage[layer], S.sum(axis=1), rtol=1e-9)
         R = np.linalg.multi_dot([*state.factors[: layer + 1], S])
         np.testing.assert_allclose(error, np.linalg.norm(X - R) / np.linalg.norm(X), rtol=1e-9)
 

@@ -1,0 +1,156 @@
+import itertools
+
+import numpy as np
+import pytest
+from models import animals, copied, fingerprint, loaded, planted
+from test_training import LOSSES, random_data, start
+
+from nnmf_topics import NeuralNMFModel
+from nnmf_topics._backend import to_host
+from nnmf_topics.datasets import make_hierarchical_corpus
+from nnmf_topics.memory import Memory
+from nnmf_topics.network import evaluate, forward
+from nnmf_topics.training import train
+
+
+def evaluated(factors, X, loss="layerwise"):
+    return evaluate(factors, X, np.sum(X * X), loss)[0]
+
+
+def moved(factors, size, seed=0):
+    rng = np.random.RandomState(seed)
+    return [np.maximum(A + size * rng.standard_normal(A.shape), 0) for A in factors]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_at_the_factors_where_documents_were_seen_their_memory_is_their_evaluation(store, loss):
+    X = random_data(0)
+    factors = [store.xp.put(A) for A in start(X, (5, 3))]
+    norm = store.xp.put(np.sum(X * X))
+    evaluation, _ = evaluate(factors, store.data(X), norm, loss)
+    found = Memory(factors, evaluation)(factors)
+    np.testing.assert_allclose(to_host(found.value), to_host(evaluation.value))
+    pairs = zip(found.gradient(factors), evaluation.gradient(factors), strict=True)
+    for A, B in pairs:
+        np.testing.assert_allclose(to_host(A), to_host(B), atol=1e-9)
+
+
+def test_the_memory_of_one_layer_is_the_loss_with_the_codes_held_and_bounds_the_true_loss():
+    X = random_data(1)
+    factors = start(X, (5,))
+    memory = Memory(factors, evaluated(factors, X))
+    codes = forward(factors, X).codes[0]
+    for size in (0.01, 0.1, 1):
+        (A,) = moved(factors, size)
+        held = np.sum((X - A @ codes) ** 2)
+        np.testing.assert_allclose(float(memory([A]).value), held, rtol=1e-9)
+        assert held >= float(evaluated([A], X).value)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_gradient_of_the_memory_equals_central_differences(loss):
+    X = random_data(2)
+    factors = start(X, (5, 3))
+    memory, point = Memory(factors, evaluated(factors, X, loss)), moved(factors, 0.1)
+    rng = np.random.RandomState(3)
+    directions = [rng.standard_normal(A.shape) for A in point]
+    slope = sum(
+        np.sum(G * D) for G, D in zip(memory(point).gradient(point), directions, strict=True)
+    )
+    above, below = (
+        float(memory([A + h * D for A, D in zip(point, directions, strict=True)]).value)
+        for h in (1e-4, -1e-4)
+    )
+    np.testing.assert_allclose(slope, (above - below) / 2e-4, rtol=1e-6)
+
+
+def test_a_memory_of_the_memory_is_the_memory():
+    X = random_data(3)
+    factors = start(X, (5,))
+    memory = Memory(factors, evaluated(factors, X))
+    near, far = moved(factors, 0.1), moved(factors, 1, seed=1)
+    again = Memory(near, memory(near))
+    np.testing.assert_allclose(float(again(far).value), float(memory(far).value), rtol=1e-9)
+
+
+def test_training_with_a_memory_never_raises_the_loss_of_all():
+    first, second = random_data(4), random_data(5)
+    known = train([first], start(first, (5, 3)))
+    memory = Memory(known.factors, known.evaluation)
+    history = train([second], known.factors, memory=memory, tol=0, passes=20).history
+    losses = [history.start_loss, *history.loss]
+    assert all(after <= before for before, after in itertools.pairwise(losses))
+
+
+def two_halves(seed):
+    """Documents of two sub-trees of a planted hierarchy, half of the vocabulary each."""
+    data = make_hierarchical_corpus(200, (8, 2), background_words=0, random_state=seed)
+    coarse = np.array([labels[-1] for labels in data.targets])
+    halves = [[d for d, c in zip(data.corpus, coarse, strict=True) if c == half] for half in (0, 1)]
+    return halves, data.dictionary
+
+
+def error(model, documents):
+    """Relative error of the finest layer on documents, weighted as the model does."""
+    from gensim.matutils import corpus2csc
+
+    X = model._known.weighting(corpus2csc(documents, num_terms=model.num_terms).tocsc()).toarray()
+    return np.linalg.norm(X - model.factors[0] @ model.encode(documents)[0]) / np.linalg.norm(X)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_update_learns_the_new_and_keeps_the_old(seed):
+    (old, new), dictionary = two_halves(seed)
+    model = NeuralNMFModel(old, (8, 2), dictionary, random_state=0)
+    old_before, new_before = error(model, old), error(model, new)
+    model.update(new)
+    joint = NeuralNMFModel(old + new, (8, 2), dictionary, random_state=0)
+    forgetful = NeuralNMFModel(new, (8, 2), dictionary, random_state=0)
+    assert error(model, new) < new_before - 0.5 * (new_before - error(joint, new))
+    assert error(model, old) < old_before + 0.3 * (error(forgetful, old) - old_before)
+
+
+def test_updates_count_documents_and_words_of_all():
+    data = planted()
+    model = NeuralNMFModel(data.corpus[:60], (6, 3), data.dictionary, random_state=0)
+    model.update(data.corpus[60:])
+    whole = NeuralNMFModel(data.corpus, (6, 3), data.dictionary, random_state=0)
+    assert model.num_documents == whole.num_documents
+    np.testing.assert_array_equal(
+        model.statistics.document_frequency, whole.statistics.document_frequency
+    )
+    np.testing.assert_allclose(model.topic_masses(0).sum(), 1, rtol=1e-5)
+
+
+def test_training_on_after_a_load_equals_training_on_without_it():
+    model, other = copied(), loaded(copied())
+    documents = planted().corpus[:30]
+    for each in (model, other):
+        each.update(documents)
+        each.update(documents[:7])
+    assert fingerprint(model) == fingerprint(other)
+
+
+def test_words_added_to_the_dictionary_are_learnt_by_the_next_update():
+    corpus, dictionary = animals()
+    model = NeuralNMFModel(corpus, (2,), dictionary, random_state=0, weighting="none")
+    known = len(dictionary)
+    new = [dictionary.doc2bow(["rust", "python", "rust"], allow_update=True) for _ in range(4)]
+    with pytest.raises(ValueError, match=f"outside the vocabulary of {known} terms"):
+        model.encode(new)
+    model.update(new)
+    assert model.num_terms == len(dictionary) == model.get_topics().shape[1] == known + 2
+    topic = max(model[new[0]], key=lambda pair: pair[1])[0]
+    assert {"rust", "python"} <= {word for word, _ in model.show_topic(topic, 4)}
+    assert model.level(0).num_terms == known + 2
+
+
+def test_a_failed_update_with_a_grown_dictionary_changes_nothing():
+    corpus, dictionary = animals()
+    model = NeuralNMFModel(corpus, (2,), dictionary, random_state=0)
+    terms, topics = model.num_terms, model.get_topics()
+    new = dictionary.doc2bow(["rust"], allow_update=True)
+    with pytest.raises(ValueError, match="document 1"):
+        model.update([new, [(0, -1)]])
+    assert model.num_terms == terms
+    np.testing.assert_array_equal(model.get_topics(), topics)
