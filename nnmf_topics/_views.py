@@ -57,6 +57,11 @@ def top(node: Node, topn: int | None) -> tuple[tuple[str, float], ...]:
     return node.terms[:topn]
 
 
+def shown_words(node: Node, topn: int | None) -> list[str]:
+    """Return what is shown of `top`: words of weight 0 only fill up the terms."""
+    return [printable(word) for word, weight in top(node, topn) if weight > 0]
+
+
 def percent(weight: float) -> str:
     """Show a share in whole per cent."""
     return "<1 %" if 0 < weight < 0.005 else f"{100 * weight:.0f} %"
@@ -65,8 +70,7 @@ def percent(weight: float) -> str:
 def heading(node: Node, topn: int | None) -> str:
     """Show a topic in one line: its label when it has one, then its words."""
     label = printable(node.label, _LABEL_LIMIT) if node.label else ""
-    words = " ".join(printable(word) for word, _ in top(node, topn))
-    return " | ".join(filter(None, (label, words)))
+    return " | ".join(filter(None, (label, " ".join(shown_words(node, topn)))))
 
 
 def text(roots: Sequence[Node], topn: int | None) -> str:
@@ -138,7 +142,7 @@ def _html_list(nodes: Sequence[Node], topn: int | None) -> str:
 
 
 def _html_topic(node: Node, topn: int | None) -> str:
-    words = [f"<bdi>{escape(printable(word))}</bdi>" for word, _ in top(node, topn)]
+    words = [f"<bdi>{escape(word)}</bdi>" for word in shown_words(node, topn)]
     if node.label:
         words.insert(
             0, f"<strong><bdi>{escape(printable(node.label, _LABEL_LIMIT))}</bdi></strong>"

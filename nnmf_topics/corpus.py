@@ -167,6 +167,11 @@ class Corpus:
             chunks = read_chunks(self.source, self.num_terms, self.chunksize, self.dtype)
         return iter(chunks) if self.weigh is None else map(self.weigh, chunks)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether all documents are kept in memory."""
+        return self._kept is not None
+
     def weighted(self, weigh: Callable[[Matrix], Matrix]) -> "Corpus":
         """Return this corpus with every chunk weighted, kept in memory where this one is."""
         corpus = Corpus.__new__(Corpus)
@@ -184,4 +189,6 @@ class Corpus:
             else chunk[:, np.flatnonzero(random_state.random_sample(chunk.shape[1]) < share)]
             for chunk in self
         ]
+        if not picked:
+            raise ValueError("the corpus can be read only once: give a list, or passes=1")
         return sp.hstack(picked, format="csc", dtype=self.dtype)

@@ -64,13 +64,17 @@ class DocumentQueries(LayerView):
             The result is multiplied by it.
         """
         score, first = 0.0, 0
+        frequency, term_weights = self.model.statistics.document_frequency, self.model.term_weights
         for X in self._chunks(corpus):
-            weights = self._mixtures(X) if gamma is None else gamma[first : first + X.shape[1]]
-            frequency = self.model.statistics.document_frequency
-            shares, first = _rows_of_one(np.asarray(weights)), first + X.shape[1]
-            score += likelihood.log_likelihood(
-                X, shares, self._topics, self.model.term_weights, frequency
-            )
+            last = first + X.shape[1]
+            weights = self._mixtures(X) if gamma is None else np.asarray(gamma)[first:last]
+            if weights.shape != (X.shape[1], self.num_topics):
+                raise ValueError(
+                    f"gamma must have a row for each document and {self.num_topics} columns"
+                )
+            shares = _rows_of_one(weights)
+            score += likelihood.log_likelihood(X, shares, self._topics, term_weights, frequency)
+            first = last
         return np.float64(score * subsample_ratio)
 
     def log_perplexity(self, chunk: Source, total_docs: int | None = None) -> float:

@@ -1,7 +1,7 @@
 """From a corpus and what is known already to what training leaves behind."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,14 @@ import numpy as np
 
 from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
-from nnmf_topics._typing import InitName, LossName
+from nnmf_topics._typing import Array, InitName, LossName, Matrix
 from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import initialize
 from nnmf_topics.memory import Memory
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import State
-from nnmf_topics.weighting import Statistics, WeightingName, fit_weighting, survey
+from nnmf_topics.updating import best_start
+from nnmf_topics.weighting import Statistics, Weighting, WeightingName, fit_weighting, survey
 
 logger = logging.getLogger("nnmf_topics.model")
 
@@ -72,58 +73,76 @@ def fit(
         Naming the first bad document; or if no document has a word.
     """
     chunks = Corpus(corpus, plan.num_terms, plan.chunksize, plan.dtype)
-    statistics = survey(chunks, plan.num_terms)
-    if statistics.documents == 0:
+    new = survey(chunks, plan.num_terms)
+    if new.documents == 0:
         return None
     logger.info(
         "training %s topics on %d documents on %s",
-        *(", ".join(map(str, plan.widths)), statistics.documents, plan.device.name),
+        *(", ".join(map(str, plan.widths)), new.documents, plan.device.name),
     )
-    chunks, statistics = _weighted(chunks, statistics, plan, known)
+    if not new.document_frequency.any():
+        raise ValueError("the corpus has no words: all its documents are empty")
+    weighting, statistics = _weighting(new, plan, known)
+    chunks = chunks.weighted(weighting)
 
     def result(state: State) -> Trained:
         factors = tuple(map(_kept, state.factors))
         evaluation = state.evaluation.mapped(_kept)
-        return Trained(factors, evaluation, statistics, plan.weighting, state.history)
+        return Trained(factors, evaluation, statistics, weighting, state.history)
 
+    sample = chunks.sample(INIT_SAMPLE, new.documents, plan.random_state)
+    start, memory = _start(sample, new.documents, plan, known)
     final = training.train(
         chunks,
-        _start(chunks, statistics, plan) if known is None else known.factors,
+        start,
         loss=plan.loss,
-        memory=None if known is None else _memory(known, plan.device),
+        memory=memory,
         passes=plan.passes,
         tol=plan.tol,
         device=plan.device,
-        on_start=on_start and (lambda state: on_start(result(state))),
+        warm=chunks.in_memory,
+        on_start=(lambda state: on_start(result(state))) if on_start else None,
         on_pass=lambda state: on_pass(result(state)),
         progress=plan.progress,
     )
     return result(final)
 
 
-def _weighted(
-    chunks: Corpus, statistics: Statistics, plan: Plan, known: Trained | None
-) -> tuple[Corpus, Statistics]:
-    """Return the corpus with its words weighted, and the statistics of all documents."""
-    if not statistics.document_frequency.any():
-        raise ValueError("the corpus has no words: all its documents are empty")
-    if known is not None:
-        statistics = statistics + known.statistics
-    weighting = fit_weighting(plan.weighting, statistics)
-    if weighting.drops_all(statistics):
-        raise ValueError('all words are too rare to be weighted; give weighting="none"')
-    return chunks.weighted(weighting), statistics
+def _start(
+    sample: Matrix, documents: int, plan: Plan, known: Trained | None
+) -> tuple[Sequence[Array], Memory | None]:
+    """Return the factors to start from, and the memory of the documents seen before."""
+    if known is None:
+        return initialize(plan.init, sample, plan.widths, plan.random_state), None
+    # A sample has to weigh as much as the corpus, beside the documents seen before.
+    weight = np.sqrt(documents / max(sample.shape[1], 1), dtype=sample.dtype)
+    chunks = [
+        sample[:, a : a + plan.chunksize] * weight
+        for a in range(0, sample.shape[1], plan.chunksize)
+    ]
+
+    def trial(memory: Memory, passes: int) -> State:
+        return training.train(
+            chunks, memory.factors, memory=memory, loss=plan.loss, passes=passes, device=plan.device
+        )
+
+    memory = best_start(known, sample * weight, trial, plan.device, plan.random_state)
+    return memory.factors, memory
 
 
-def _start(chunks: Corpus, statistics: Statistics, plan: Plan) -> list[np.ndarray]:
-    sample = chunks.sample(INIT_SAMPLE, statistics.documents, plan.random_state)
-    return initialize(plan.init, sample, plan.widths, plan.random_state)
-
-
-def _memory(known: Trained, device: Device) -> Memory:
-    with device.active():
-        factors = [device.put(A) for A in known.factors]
-        return Memory(factors, known.evaluation.mapped(device.put))
+def _weighting(new: Statistics, plan: Plan, known: Trained | None) -> tuple[Weighting, Statistics]:
+    """Return the weighting of words, and the statistics of all documents."""
+    if known is None:
+        weighting, total = fit_weighting(plan.weighting, new), new
+    else:
+        total = new + known.statistics
+        weighting = known.weighting.extended(new, total)
+    if weighting.drops_all(new):
+        raise ValueError(
+            "all words are too rare to be weighted: give more documents, or to a new "
+            'model weighting="none"'
+        )
+    return weighting, total
 
 
 def _kept(array: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, overload
 
 from nnmf_topics import _views
 from nnmf_topics._files import write_whole
@@ -35,7 +35,8 @@ class Topic:
         through this topic. The shares of siblings sum to less than 1 where the parent also uses
         topics that are closer to another parent.
     terms : tuple of (str, float)
-        The strongest words and their probabilities, strongest first.
+        The strongest words and their probabilities, strongest first. At least 8 where the
+        vocabulary has as many: words of probability 0 fill up, which text and HTML do not show.
     children : list of Topic
         Topics of the next finer layer, strongest first.
     label : str or None
@@ -71,7 +72,9 @@ class Topic:
 class TopicHierarchy:
     """Topics of several layers as trees: plain data, compared by value.
 
-    ``h[0]`` is the first root, ``h[layer, index]`` any topic; iterating and ``len`` see the roots.
+    ``h[i]`` is the root at place i, counted from the strongest, whatever its number; the topic of
+    a layer and a number is ``h.topic(layer, index)`` or ``h[layer, index]``. Iterating and ``len``
+    see the roots.
     Views take `topn`, the number of words shown of each topic (None for all that are kept).
 
     Attributes
@@ -89,9 +92,25 @@ class TopicHierarchy:
         return len(self.roots)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Topic:
-        if not isinstance(key, tuple):
+        if isinstance(key, tuple):
+            return self.topic(*key)
+        try:
             return self.roots[key]
-        layer, index = key
+        except IndexError:
+            raise IndexError(
+                f"no root at place {key}, there are {len(self)}; topic(layer, index) goes by number"
+            ) from None
+
+    def topic(self, layer: int, index: int) -> Topic:
+        """Return topic number `index` of a layer: 0 is the finest, -1 the coarsest.
+
+        ``h[i]``, in contrast, goes by the place among the roots.
+
+        Raises
+        ------
+        IndexError
+            If there is no such layer, or no topic of that number in it.
+        """
         layer = resolve_layer(layer, self.roots[0].layer + 1 if self.roots else 0)
         for topic in self.walk():
             if (topic.layer, topic.index) == (layer, index):
@@ -115,10 +134,23 @@ class TopicHierarchy:
         return TopicHierarchy([_cut(root, depth) for root in self.roots])
 
     def find(self, word: str) -> list[Topic]:
-        """Return the topics that have `word` among their terms, where it is most probable first."""
+        """Return the topics that have `word` among their terms, where it is most probable first.
+
+        Upper and lower case are the same. Only the stored `terms` are searched, the strongest words
+        of a topic: a word further down is found by the model's `get_term_topics`.
+
+        Raises
+        ------
+        TypeError
+            If `word` is not a str.
+        """
+        if not isinstance(word, str):
+            raise TypeError(f"word must be a str, not {word!r}")
+        wanted = word.casefold()
 
         def strength(topic: Topic) -> float:
-            return next((weight for term, weight in topic.terms if term == word), -1.0)
+            weights = (weight for term, weight in topic.terms if term.casefold() == wanted)
+            return max(weights, default=-1.0)
 
         found = [topic for topic in self.walk() if strength(topic) >= 0]
         return sorted(found, key=strength, reverse=True)
@@ -142,9 +174,22 @@ class TopicHierarchy:
         """Print `to_text` to `file`, by default standard output."""
         print(self.to_text(topn), file=file)
 
-    def to_html(self, path: str | os.PathLike[str], topn: int | None = 10) -> None:
-        """Write a page that folds and unfolds; it needs no script and no other file."""
-        write_whole(Path(path), _views.html_page(self.roots, topn).encode("utf-8"))
+    @overload
+    def to_html(self, path: None = None, topn: int | None = 10) -> str: ...
+    @overload
+    def to_html(self, path: str | os.PathLike[str], topn: int | None = 10) -> None: ...
+    def to_html(
+        self, path: str | os.PathLike[str] | None = None, topn: int | None = 10
+    ) -> str | None:
+        """Write a page that folds and unfolds, with no script and no other file, or return it.
+
+        Without `path` the page is returned as text.
+        """
+        page = _views.html_page(self.roots, topn)
+        if path is None:
+            return page
+        write_whole(Path(path), page.encode("utf-8"))
+        return None
 
     def to_dataframe(self, topn: int | None = 10) -> Any:
         """Return a pandas DataFrame with one topic a row, parents before children.
@@ -194,8 +239,19 @@ class TopicHierarchy:
             )
         return hierarchy
 
-    def to_json(self, indent: int | None = None) -> str:
-        """Return `to_dict` as JSON, in ASCII."""
+    def to_json(self, *path: object, indent: int | None = None) -> str:
+        """Return `to_dict` as JSON, in ASCII; `save` writes a file.
+
+        Raises
+        ------
+        TypeError
+            For an argument without a name, such as a path.
+        """
+        if path:
+            raise TypeError(
+                f"to_json returns text and takes no {path[0]!r}: write a file with save(path), "
+                "and give indent by name"
+            )
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     @classmethod

@@ -12,6 +12,7 @@ from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import GramDescent, unit_columns
 
 _ALTERNATIONS = 6
+_PART = 2000
 
 Start = Callable[[Matrix, Sequence[int], np.random.RandomState], list[np.ndarray]]
 
@@ -71,19 +72,32 @@ def _stack(
     factors = []
     signal = X
     for k in widths:
-        A = alternate(signal, unit_columns(nndsvd(signal, k, random_state)), alternations)
+        A = unit_columns(nndsvd(signal, k, random_state))
+        parts = _in_parts(signal)
+        A = alternate(parts, A, alternations)
         factors.append(A)
-        signal = nnls(A, signal).S
+        signal = np.concatenate([nnls(A, part).S for part in parts], axis=1)
     return factors
 
 
-def alternate(X: Matrix, A: Array, steps: int) -> Array:
-    """Improve the factor of a single NMF of X: exact codes and one descent step, in turn."""
-    norm = squared_norm(X)
-    supports = None
+def _in_parts(X: Matrix) -> list[Matrix]:
+    """Documents by the thousand, as a pass has them: solving for all at once takes memory."""
+    return [X[:, first : first + _PART] for first in range(0, X.shape[1], _PART)]
+
+
+def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> Array:
+    """Improve the factor of a single NMF of parts: exact codes and one descent step, in turn."""
+    norms = [squared_norm(part) for part in parts]
+    supports: list[list[Array] | None] = [None] * len(parts)
     for _ in range(steps):
-        evaluation, supports = evaluate([A], X, norm, "reconstruction", supports)
-        (A,) = GramDescent().propose([A], evaluation)
+        total = None
+        for number, (part, norm) in enumerate(zip(parts, norms, strict=True)):
+            evaluation, supports[number] = evaluate(
+                [A], part, norm, "reconstruction", supports[number]
+            )
+            total = evaluation if total is None else total + evaluation
+        if total is not None:
+            (A,) = GramDescent().propose([A], total)
     return A
 
 

@@ -140,7 +140,7 @@ class NeuralNMFModel(LayeredQueries):
         self.progress = bool(progress)
         self._device = resolve_device(device)
         self._trained: Trained | None = None
-        self._topics: dict[int, np.ndarray] = {}
+        self._hierarchy: TopicHierarchy | None = None
         if corpus is None and id2word is None:
             raise ValueError("give a corpus or id2word, so that the number of terms is known")
         if id2word is None:
@@ -154,6 +154,9 @@ class NeuralNMFModel(LayeredQueries):
             self.update(corpus)
             if self._trained is None:
                 raise ValueError("the corpus has no words: it has no documents; give only id2word")
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}<num_terms={self.num_terms}, widths={self.widths}>"
@@ -237,7 +240,7 @@ class NeuralNMFModel(LayeredQueries):
 
     def _set(self, trained: Trained | None) -> None:
         self._trained = trained
-        self._topics = {}
+        self._hierarchy = None
         if trained is not None:
             self.num_terms = trained.factors[0].shape[0]
 
@@ -281,9 +284,7 @@ class NeuralNMFModel(LayeredQueries):
     def topic_matrix(self, layer: int = 0) -> np.ndarray:
         """Return `get_topics` of a layer, without a copy: do not write into it."""
         layer = topics.resolve_layer(layer, self.num_layers)
-        if layer not in self._topics:
-            self._topics[layer] = topics.topic_term(self.factors, layer)
-        return self._topics[layer]
+        return self._known.topic_matrix(layer)
 
     def topic_lengths(self, layer: int = 0) -> np.ndarray:
         """Return the words that a code of 1 stands for, (k_l,); see `topics.topic_lengths`."""
@@ -296,9 +297,15 @@ class NeuralNMFModel(LayeredQueries):
 
     @property
     def hierarchy(self) -> TopicHierarchy:
-        """The topics of all layers in words, as plain data."""
-        masses = self.topic_masses(-1)
-        return build_hierarchy(self.factors, partial(vocabulary.word_of, self.id2word), masses)
+        """The topics of all layers in words, as plain data.
+
+        It is the same object until the next training, so that labels stay; they are not part of
+        the model's file: ``hierarchy.save`` keeps them.
+        """
+        if self._hierarchy is None:
+            word_of = partial(vocabulary.word_of, self.id2word)
+            self._hierarchy = build_hierarchy(self.factors, word_of, self.topic_masses(-1))
+        return self._hierarchy
 
     def encode(self, corpus: Source | Bow) -> list[np.ndarray]:
         """Return the codes of documents at every layer: exact nonnegative least squares.

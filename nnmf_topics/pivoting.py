@@ -7,15 +7,19 @@ an active-set-like method and comparisons", 2011.)
 
 import logging
 
-from nnmf_topics._backend import device_of, namespace
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+
+from nnmf_topics._backend import device_of, namespace, to_host
 from nnmf_topics._typing import Array
 from nnmf_topics.support_systems import SupportSystems, with_columns
 
 logger = logging.getLogger(__name__)
 
-_GUESS_SWEEPS, _LAST_SWEEPS = 4, 200
+_GUESS_SWEEPS = 4
 _PATIENCE = 3  # full exchanges without progress before single ones (Kim and Park use 3)
-_MOST_ROUNDS = 60
+_MOST_ROUNDS = 30
 _MOST_LINKS = 4  # rounds whose systems are kept for the backward pass
 
 
@@ -32,24 +36,19 @@ def guess_support(gram: Array, rhs: Array) -> Array:
     boolean Array of shape (k, n)
     """
     xp = namespace(gram, rhs)
-    return _descend(gram, rhs, xp.clip(xp.linalg.solve(gram, rhs), 0.0, None), _GUESS_SWEEPS) > 0
-
-
-def _descend(gram: Array, rhs: Array, S: Array, sweeps: int) -> Array:
-    """Coordinate descent from nonnegative codes S, in place."""
-    xp = namespace(gram, rhs)
-    for _ in range(sweeps):
+    S = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
+    for _ in range(_GUESS_SWEEPS):
         for j in range(gram.shape[0]):
             S[j, :] = xp.clip(S[j, :] + (rhs[j, :] - gram[j, :] @ S) / gram[j, j], 0.0, None)
-    return S
+    return S > 0
 
 
 def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     """Solve min_{S >= 0} <S, gram S> / 2 - <rhs, S>.
 
     A column exchanges all its wrong variables at once, and falls back to one at a time when that
-    makes no progress, which ends for every positive definite Gram matrix in exact arithmetic. With
-    almost dependent topics rounding can lead round in circles: such columns are descended instead.
+    makes no progress. That ends, but with almost dependent topics it can take thousands of rounds:
+    the few columns that are still open then are left to SciPy's active set method.
 
     Parameters
     ----------
@@ -65,8 +64,9 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     xp = namespace(gram, rhs)
     k, n = rhs.shape
     device = device_of(rhs)
-    diagonal = xp.linalg.diagonal(gram)[:, None]
-    tolerance = xp.finfo(rhs.dtype).eps ** 0.75 * xp.max(xp.abs(rhs), axis=0)
+    # In the metric of unit columns, so that the lengths of the topics do not matter.
+    lengths = xp.sqrt(xp.linalg.diagonal(gram))[:, None]
+    tolerance = xp.finfo(rhs.dtype).eps ** 0.75 * xp.max(xp.abs(rhs) / lengths, axis=0)
     fewest, patience = xp.full(n, k + 1, device=device), xp.full(n, _PATIENCE, device=device)
     rounds: list[tuple[Array, Array]] = []  # codes, and which of their columns are still open
     guess = systems
@@ -74,8 +74,8 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
         codes, support = systems.solve(rhs), systems.support
         # A code within rounding of zero is zero, or else rounding would choose the derivative.
         # Where it was the slope is then at least -tolerance / 2, so that it does not come back.
-        leaves = 2 * diagonal * codes <= tolerance
-        wrong = xp.where(support, leaves, gram @ codes - rhs < -tolerance)
+        leaves, slope = 2 * lengths * codes <= tolerance, (gram @ codes - rhs) / lengths
+        wrong = xp.where(support, leaves, slope < -tolerance)
         (still,) = xp.nonzero(xp.any(wrong, axis=0))
         rounds.append((codes, still))
         if still.shape[0] == 0:
@@ -85,9 +85,8 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
         swap, fewest, patience = _exchange(wrong, fewest, patience)
         systems = systems.move(still, support ^ swap)
     else:
-        logger.debug("pivoting did not end for %d documents: descending", still.shape[0])
-        start = xp.clip(xp.take(codes, still, axis=1), 0.0, None)
-        rounds.append((_descend(gram, rhs, start, _LAST_SWEEPS), still))
+        logger.debug("pivoting left %d documents to the active set method", still.shape[0])
+        rounds.append((_active_set(gram, rhs), still))
     codes, _ = rounds.pop()
     for earlier, still in reversed(rounds):
         codes = with_columns(earlier, still, codes)
@@ -95,6 +94,16 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
         _, moved = rounds[0]
         guess.move(moved, xp.take(codes, moved, axis=1) > 0)
     return xp.where(codes > 0, codes, xp.zeros_like(codes))
+
+
+def _active_set(gram: Array, rhs: Array) -> Array:
+    """Solve column by column on the host, in double precision, by Lawson and Hanson's method."""
+    xp = namespace(gram, rhs)
+    G, B = (to_host(a).astype(np.float64) for a in (gram, rhs))
+    triangle = np.linalg.cholesky(G)
+    targets = scipy.linalg.solve_triangular(triangle, B, lower=True)
+    codes = [scipy.optimize.nnls(triangle.T, t, maxiter=100 * len(G))[0] for t in targets.T]
+    return xp.asarray(np.stack(codes, axis=1), dtype=rhs.dtype, device=device_of(rhs))
 
 
 def _exchange(wrong: Array, fewest: Array, patience: Array) -> tuple[Array, Array, Array]:

@@ -1,16 +1,16 @@
 """What training leaves behind: plain data, and its form in a file."""
 
 import math
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
 
 from nnmf_topics import options as opt
 from nnmf_topics.network import Evaluation
+from nnmf_topics.topics import topic_term
 from nnmf_topics.training import History, StopReason
-from nnmf_topics.weighting import Statistics, Weighting, WeightingName, fit_weighting
+from nnmf_topics.weighting import Statistics, Weighting, WeightingName
 
 Tensors = dict[str, np.ndarray]
 
@@ -27,21 +27,23 @@ class Trained:
         Of all documents trained on, as they were last seen: what training on remembers of them.
     statistics : Statistics
         Of all documents trained on.
-    weighting_name : str
-        The option of the model.
+    weighting : Weighting
+        Of words, chosen at the first training.
     history : History
     """
 
     factors: tuple[np.ndarray, ...]
     evaluation: Evaluation
     statistics: Statistics
-    weighting_name: WeightingName
+    weighting: Weighting
     history: History
+    _topics: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
-    @cached_property
-    def weighting(self) -> Weighting:
-        """The weighting of words that the factors were trained with."""
-        return fit_weighting(self.weighting_name, self.statistics)
+    def topic_matrix(self, layer: int) -> np.ndarray:
+        """Return the topics of a layer as word distributions, (k_l, terms); made once."""
+        if layer not in self._topics:
+            self._topics[layer] = topic_term(self.factors, layer)
+        return self._topics[layer]
 
     def grown(self, num_terms: int) -> Self:
         """Return this for a vocabulary with more terms, of which nothing is known yet."""
@@ -55,6 +57,8 @@ class Trained:
             factors=(padded(self.factors[0]), *self.factors[1:]),
             evaluation=replace(self.evaluation, data=padded(self.evaluation.data)),
             statistics=replace(self.statistics, document_frequency=frequency),
+            weighting=self.weighting.grown(num_terms),
+            _topics={},
         )
 
     def to_plain(self) -> tuple[Tensors, dict[str, Any]]:
@@ -62,11 +66,13 @@ class Trained:
         tensors = {f"factors.{layer}": A for layer, A in enumerate(self.factors)}
         tensors |= _to_tensors(self.evaluation)
         tensors["document_frequency"] = self.statistics.document_frequency
+        if self.weighting.term_weights is not None:
+            tensors["term_weights"] = self.weighting.term_weights
         history, reason = self.history, self.history.stop_reason
         return tensors, {
             "documents": self.statistics.documents,
             "counts": self.statistics.counts,
-            "weighting": self.weighting_name,
+            "weighting": self.weighting.name,
             "loss": list(history.loss),
             "errors": [list(errors) for errors in history.errors],
             "start_loss": history.start_loss if math.isfinite(history.start_loss) else None,
@@ -95,6 +101,10 @@ class Trained:
         factors = [_taken(tensors, f"factors.{i}", shape, dtype) for i, shape in enumerate(shapes)]
         evaluation = _from_tensors(tensors, shapes, dtype)
         frequency = _taken(tensors, "document_frequency", (num_terms,), np.int64)
+        weighting: WeightingName = opt.one_of("weighting", plain["weighting"], WeightingName)
+        weights = None
+        if weighting != "none":
+            weights = _taken(tensors, "term_weights", (num_terms,), np.float64)
         if tensors:
             raise ValueError(f"the tensors {', '.join(sorted(tensors))} belong to nothing")
         start, reason = plain["start_loss"], plain["stop_reason"]
@@ -102,7 +112,7 @@ class Trained:
             tuple(factors),
             evaluation,
             Statistics(opt.whole("documents", plain["documents"]), frequency, plain["counts"]),
-            opt.one_of("weighting", plain["weighting"], WeightingName),
+            Weighting(weighting, weights),
             History(
                 tuple(float(loss) for loss in plain["loss"]),
                 tuple(tuple(float(error) for error in errors) for errors in plain["errors"]),
@@ -114,12 +124,12 @@ class Trained:
 
 def _to_tensors(evaluation: Evaluation) -> Tensors:
     tensors: Tensors = {}
-    for field in fields(evaluation):
-        part = getattr(evaluation, field.name)
+    for each in fields(evaluation):
+        part = getattr(evaluation, each.name)
         if isinstance(part, tuple):
-            tensors |= {f"evaluation.{field.name}.{i}": array for i, array in enumerate(part)}
+            tensors |= {f"evaluation.{each.name}.{i}": array for i, array in enumerate(part)}
         else:
-            tensors[f"evaluation.{field.name}"] = part
+            tensors[f"evaluation.{each.name}"] = part
     return tensors
 
 

@@ -5,7 +5,7 @@ more than the choice of model does; the study behind the default is in `scripts/
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -81,6 +81,25 @@ class Weighting:
         weighted.eliminate_zeros()
         return weighted
 
+    def grown(self, num_terms: int) -> "Weighting":
+        """Return this for a vocabulary with more terms, which have no weight yet."""
+        if self.term_weights is None:
+            return self
+        return replace(
+            self, term_weights=np.pad(self.term_weights, (0, num_terms - len(self.term_weights)))
+        )
+
+    def extended(self, new: Statistics, total: Statistics) -> "Weighting":
+        """Return this with a weight for the terms that new documents made frequent enough.
+
+        All other weights stay, or else the documents seen before would mean something else now.
+        """
+        if self.term_weights is None:
+            return self
+        weights = _term_weights(self.name, total)
+        enters = (self.term_weights == 0) & (new.document_frequency >= _least_frequency(total))
+        return replace(self, term_weights=np.where(enters, weights, self.term_weights))
+
     def drops_all(self, statistics: Statistics) -> bool:
         """Whether no word of a corpus keeps any weight."""
         if self.term_weights is None:
@@ -106,11 +125,16 @@ def fit_weighting(name: WeightingName, statistics: Statistics) -> Weighting:
         raise ValueError(f"weighting must be one of {get_args(WeightingName)}, not {name!r}")
     if name == "auto":
         name = "log-idf" if statistics.counts else "none"
-    if name == "none":
-        return Weighting("none")
+    return Weighting(name, None if name == "none" else _term_weights(name, statistics))
+
+
+def _term_weights(name: WeightingName, statistics: Statistics) -> np.ndarray:
     frequency = statistics.document_frequency
-    # Words of a handful of documents name no topic, but a small corpus has few others.
-    least = min(_RARE_MOST, max(1, statistics.documents // _RARE_SHARE))
     idf = np.log1p(statistics.documents / np.maximum(frequency, 1))
     power = _IDF_POWER if name == "log-idf" else 1.0
-    return Weighting(name, np.where(frequency >= least, idf**power, 0.0))
+    return np.where(frequency >= _least_frequency(statistics), idf**power, 0.0)
+
+
+def _least_frequency(statistics: Statistics) -> int:
+    # Words of a handful of documents name no topic, but a small corpus has few others.
+    return min(_RARE_MOST, max(1, statistics.documents // _RARE_SHARE))

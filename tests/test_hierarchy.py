@@ -173,8 +173,9 @@ def test_indexing_gives_roots_by_place_and_topics_by_layer_and_index():
     assert list(hierarchy) == [hierarchy[0], hierarchy[1]]
     assert hierarchy[-1] is hierarchy.roots[1]
     for topic in hierarchy.walk():
-        assert hierarchy[topic.layer, topic.index] is topic
-        assert hierarchy[topic.layer - 3, topic.index] is topic
+        for layer in (topic.layer, topic.layer - 3):
+            assert hierarchy[layer, topic.index] is topic
+            assert hierarchy.topic(layer, topic.index) is topic
     assert list(hierarchy[0]) == hierarchy[0].children
 
 
@@ -182,6 +183,15 @@ def test_indexing_gives_roots_by_place_and_topics_by_layer_and_index():
 def test_a_topic_that_is_not_there_is_an_index_error(key):
     with pytest.raises(IndexError):
         example()[key]
+
+
+def test_the_error_of_a_missing_topic_names_what_was_asked_for():
+    with pytest.raises(IndexError, match="no topic 7 in layer 0"):
+        example().topic(0, 7)
+    with pytest.raises(IndexError, match="layer 3 does not exist"):
+        example().topic(3, 0)
+    with pytest.raises(IndexError, match=r"no root at place 2, there are 2; topic\(layer, index\)"):
+        example()[2]
 
 
 def test_walk_is_depth_first():
@@ -217,6 +227,20 @@ def test_find_gives_the_topics_with_the_word_strongest_first():
         assert chances == sorted(chances, reverse=True)
         assert len(found) == sum(word in dict(topic.terms) for topic in hierarchy.walk())
     assert hierarchy.find("absent") == []
+
+
+def test_find_does_not_tell_upper_from_lower_case():
+    name, place = (Topic(0, i, 1, ((word, 0.5 - i / 9),)) for i, word in enumerate(("ÉTÉ", "été")))
+    for word in ("été", "Été", "ÉTÉ"):
+        assert TopicHierarchy([place, name]).find(word) == [name, place]
+    both = Topic(0, 2, 1, (("us", 0.1), ("US", 0.9)))
+    assert TopicHierarchy([name, both]).find("Us") == [both]
+
+
+@pytest.mark.parametrize("word", [3, None, b"a"])
+def test_find_of_anything_but_a_word_is_a_type_error(word):
+    with pytest.raises(TypeError, match=f"word must be a str, not {word!r}"):
+        example().find(word)
 
 
 def test_a_word_under_two_ids_is_found_once_by_its_stronger_weight():
@@ -354,6 +378,20 @@ def test_every_view_keeps_to_topn_at_every_depth(tmp_path, topn):
     assert [[word for word, _ in terms] for _, terms in graph.nodes(data="terms")] == expected
 
 
+def test_words_of_weight_zero_are_data_but_not_shown(tmp_path):
+    column = (np.arange(40) < 2).astype(float)[:, None]
+    hierarchy = build_hierarchy([column, np.ones((1, 1))], WORDS, [1])
+    assert [len(topic.terms) for topic in hierarchy.walk()] == [8, 8]
+    shown = ["word0", "word1"]
+    for text in (str(hierarchy), str(hierarchy[0]), hierarchy.to_text(None)):
+        assert [line.split()[3:] for line in text.splitlines()] == [shown, shown]
+    assert repr(hierarchy[0]).endswith(": word0 word1>")
+    for page in (page_of(hierarchy, tmp_path / "p.html"), Page(hierarchy._repr_html_())):
+        assert [text.split()[2:] for _, text in page.topics] == [shown, shown]
+    assert hierarchy.to_dataframe()["terms"][0].count(",") == 7
+    assert [len(word) for word, _ in hierarchy.to_dict()["roots"][0]["terms"]] == [5] * 8
+
+
 @pytest.mark.parametrize("view", ["to_text", "to_dataframe", "to_networkx", "print"])
 def test_a_negative_topn_is_refused(view):
     with pytest.raises(ValueError, match="topn is -1"):
@@ -441,6 +479,14 @@ def test_the_page_stands_alone_and_folds_without_a_script(tmp_path):
     assert not page.attributes & {"src", "href", "onclick"}
     assert not {"http:", "https:", "url(", "@import"} & set(html.replace("(", "( ").split())
     assert page.open == []
+
+
+def test_without_a_path_the_page_is_returned_and_nothing_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = example().to_html(topn=3)
+    assert names(tmp_path) == []
+    assert example().to_html("page.html", 3) is None
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
 
 
 # Hostile words and labels
@@ -579,6 +625,14 @@ def test_to_dict_has_the_documented_keys_and_only_plain_types():
     }
     assert [type(value) for value in root.values()] == [int, int, float, type(None), list, list]
     assert [type(value) for value in root["terms"][0]] == [str, float]
+
+
+@pytest.mark.parametrize("argument", ["x.json", 2, None])
+def test_to_json_takes_no_path_and_points_to_save(argument, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TypeError, match=rf"{argument!r}: write a file with save\(path\)"):
+        example().to_json(argument)
+    assert names(tmp_path) == []
 
 
 def test_a_file_of_to_json_loads_too(tmp_path):
@@ -810,12 +864,3 @@ def test_a_killed_save_leaves_the_old_or_the_new_file_and_the_next_save_sweeps(t
     new.save(path)
     assert names(tmp_path) == ["h.json", "inputs"]
     assert TopicHierarchy.load(path) == new
-
-
-def test_sweeping_leaves_other_files_and_running_writers_alone(tmp_path):
-    others = [".h.json.part", ".h.json.x.part", ".g.json.1.part", f".h.json.{os.getppid()}.part"]
-    for name in others:
-        (tmp_path / name).write_text("")
-    (tmp_path / f".h.json.{os.getpid()}.part").write_text("of an earlier process of this number")
-    example().save(tmp_path / "h.json")
-    assert names(tmp_path) == sorted([*others, "h.json"])

@@ -1,0 +1,88 @@
+"""Where training on new documents starts: from the topics as they are, or made for old and new.
+
+Topics that are all in use cannot leave their place step by step when documents of another kind
+arrive. So a second start is made from scratch, from the new documents together with the topics of
+the old ones as if they were documents. It is taken if a few passes show that it is far better: the
+present topics are what readers know.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse as sp
+
+from nnmf_topics._backend import Device
+from nnmf_topics._typing import Matrix
+from nnmf_topics.initializers import initialize
+from nnmf_topics.memory import Memory
+from nnmf_topics.trained import Trained
+from nnmf_topics.training import State
+
+_TRIAL_PASSES = 3
+_FAR_BETTER = 2.0
+
+Trial = Callable[[Memory, int], State]
+
+
+def best_start(
+    known: Trained,
+    sample: Matrix,
+    trial: Trial,
+    device: Device,
+    random_state: np.random.RandomState,
+) -> Memory:
+    """Return a memory of what is known, in terms of the factors to start from.
+
+    Parameters
+    ----------
+    known : Trained
+    sample : Matrix (terms, documents) on the host
+        New documents.
+    trial : callable
+        Trains on them from the factors of a memory, for some passes.
+    device : Device
+    random_state : numpy.random.RandomState
+    """
+    widths = [A.shape[1] for A in known.factors]
+    both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
+    fresh = _numbered_as(known.factors, initialize("layerwise", both, widths, random_state))
+    with device.active():
+        present = Memory(
+            [device.put(A) for A in known.factors], known.evaluation.mapped(device.put)
+        )
+        other = present.rebased([device.put(A) for A in fresh])
+    stay, move = (trial(memory, _TRIAL_PASSES) for memory in (present, other))
+    before = stay.history.start_loss * float(stay.evaluation.norm)
+    gains = [before - float(state.evaluation.value) for state in (stay, move)]
+    return other if gains[1] > _FAR_BETTER * gains[0] else present
+
+
+def _as_documents(known: Trained) -> np.ndarray:
+    """Topics of every layer as columns, as long as all that their documents had of them."""
+    columns, topics = [], known.factors[0]
+    for layer, H in enumerate(known.evaluation.curvature):
+        topics = topics @ known.factors[layer] if layer else topics
+        squares = np.diagonal(H) / (len(known.factors) * (1 if layer else 2))
+        columns.append(topics * np.sqrt(squares))
+    return np.concatenate(columns, axis=1)
+
+
+def _numbered_as(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Give new topics the numbers of the old ones that they are most like, layer by layer."""
+    numbered: list[np.ndarray] = []
+    order = np.arange(new[0].shape[0])
+    topics: list[np.ndarray] = []
+    for layer, (A, B) in enumerate(zip(old, new, strict=True)):
+        B = B[order]
+        topics = [topics[0] @ A, topics[1] @ B] if layer else [A, B]
+        cosines = (topics[0] / _lengths(topics[0])).T @ (topics[1] / _lengths(topics[1]))
+        _, order = scipy.optimize.linear_sum_assignment(cosines, maximize=True)
+        numbered.append(B[:, order])
+        topics[1] = topics[1][:, order]
+    return numbered
+
+
+def _lengths(A: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(A, axis=0)
+    return np.where(lengths > 0, lengths, 1.0)
