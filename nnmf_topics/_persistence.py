@@ -28,6 +28,7 @@ Target = str | os.PathLike[str] | BinaryIO
 
 _JSON = "json"
 _LARGEST_HEADER = 4 * 2**20
+_MOST_DIMENSIONS = 8
 _BLOCK = 2**20
 _MAPPINGS = {"r": memory_map.ACCESS_READ, "r+": memory_map.ACCESS_READ, "c": memory_map.ACCESS_COPY}
 _DTYPES = {
@@ -168,6 +169,8 @@ def _parsed(file: io.BufferedReader, mmap: str | None) -> tuple[Tensors, dict[st
         raise OSError(errno.EINVAL, problem)
     if digest != _digest(tensors):
         raise ValueError("its checksum is wrong: the file was damaged or changed")
+    if _JSON not in tensors:
+        raise ValueError("it holds no document")
     return tensors, json.loads(tensors.pop(_JSON).tobytes(), parse_constant=_refuse)
 
 
@@ -224,23 +227,30 @@ def _header(file: Any) -> tuple[dict[str, Any], dict[str, Any], int]:
     return metadata, header, 8 + length
 
 
-_Layout = list[tuple[str, np.dtype[Any], tuple[int, ...], int]]
-
-
-def _layout(header: dict[str, Any]) -> tuple[_Layout, int]:
+def _layout(header: dict[str, Any]) -> tuple[list[tuple[str, Any, tuple[int, ...], int]], int]:
     """Return name, dtype, shape and start of the tensors, which lie end to end, and their size."""
     layout, end = [], 0
-    entries = ((entry["data_offsets"], name, entry) for name, entry in header.items())
-    for (begin, stop), name, entry in sorted(entries, key=lambda item: item[0]):
-        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-        numbers = (begin, stop, *shape)
-        if not all(type(n) is int and 0 <= n <= sys.maxsize for n in numbers) or len(shape) > 8:
-            raise ValueError(f"the tensor {name!r} has a wrong shape or place")
+    entries = [(*_entry(name, entry), name) for name, entry in header.items()]
+    for begin, stop, shape, kind, name in sorted(entries):
+        dtype = np.dtype(_DTYPES[kind])
         if begin != end or stop != begin + math.prod(shape) * dtype.itemsize:
-            raise ValueError(f"the tensor {name!r} does not fit its place")
+            raise ValueError(f"the tensor {name[:40]!r} does not fit its place")
         layout.append((name, dtype, shape, begin))
         end = stop
     return layout, end
+
+
+def _entry(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], str]:
+    """Return start, stop, shape and dtype of a tensor, each of the kind that it should be."""
+    try:
+        (begin, stop), shape, kind = entry["data_offsets"], tuple(entry["shape"]), entry["dtype"]
+        known = kind in _DTYPES and len(shape) <= _MOST_DIMENSIONS
+        sizes = all(type(n) is int and 0 <= n <= sys.maxsize for n in (begin, stop, *shape))
+    except (KeyError, TypeError, ValueError):
+        known = False
+    if not known or not sizes:
+        raise ValueError(f"its header has a wrong entry for the tensor {name[:40]!r}")
+    return begin, stop, shape, kind
 
 
 def _read(file: Any, size: int) -> bytearray:

@@ -23,9 +23,9 @@ start here:
 
 TRAIN = """\
 Train on a text file and save the model. Every line is a document; blank lines are skipped. Words
-are runs of 2 to 15 letters, in lower case; digits and punctuation only separate them. English stop
-words (gensim's list) and words in fewer than 2 documents are dropped; nothing is stemmed. The model
-weighs the counts by itself.
+are runs of 2 to 15 letters or underscores, in lower case; digits and punctuation only separate
+them. English stop words (gensim's list) and words in fewer than 2 documents are dropped; nothing is
+stemmed. The model weighs the counts by itself.
 """
 
 _LAYERS = "separate layers with commas, finest first: --topics 20,5"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING)
     try:
         options.run(options)
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike sys.stdout.flush() also where stdout is closed
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()  # and need not be told so when Python flushes stdout at exit
     except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
@@ -212,7 +212,8 @@ def _fit(data: datasets.TopicCorpus, options: argparse.Namespace) -> NeuralNMFMo
         data.dictionary,
         passes=options.passes,
         random_state=options.seed,
-        progress=sys.stderr.isatty(),  # a bar into a pipe would stop the training with the reader
+        # A bar into a pipe would stop the training with its reader.
+        progress=bool(sys.stderr and sys.stderr.isatty()),
     )
 
 

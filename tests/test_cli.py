@@ -151,18 +151,19 @@ def test_help_of_train_tells_what_becomes_of_the_text(tmp_path):
     text = " ".join(call("train", "--help")[1].split())
     for claim in (
         "Every line is a document; blank lines are skipped",
-        "runs of 2 to 15 letters, in lower case; digits and punctuation only separate them",
+        "runs of 2 to 15 letters or underscores, in lower case",
+        "digits and punctuation only separate them",
         "stop words (gensim's list) and words in fewer than 2 documents are dropped",
         "nothing is stemmed",
     ):
         assert claim in text
     long, longer = "l" * 15, "m" * 16
-    line = f"The CATS' x ox cats2dogs {long} {longer}"
+    line = f"The CATS' x o_x cats2dogs {long} {longer}"
     (tmp_path / "two.txt").write_text(f"{line}\n \n{line} once\n")
     call("train", tmp_path / "two.txt", "--topics", 1, "--output", tmp_path / "out")
     model = NeuralNMFModel.load(tmp_path / "out")
     assert model.num_documents == 2
-    assert set(model.id2word.values()) == {"cats", "ox", "dogs", long}
+    assert set(model.id2word.values()) == {"cats", "o_x", "dogs", long}
 
 
 def test_demo_shows_topics_and_how_good_they_are():
@@ -410,6 +411,15 @@ def test_train_into_head_saves_the_model(texts, tmp_path, redirection):
     assert done.stdout.startswith("stories.txt: 60 documents, ")
     assert len(done.stdout.splitlines()) == 1
     assert NeuralNMFModel.load(tmp_path / "out").widths == (9, 3)
+
+
+def test_closed_streams_are_no_error(texts, tmp_path):
+    command = " ".join([*PYTHON, "train", str(texts), "--topics", "5,2", "--output"])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {tmp_path / 'out'} >&- 2>&-"], timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert NeuralNMFModel.load(tmp_path / "out").widths == (5, 2)
 
 
 def test_a_reader_that_stops_early_is_no_error(saved):

@@ -787,6 +787,20 @@ def one(value):
     return changed
 
 
+def history(change):
+    def changed(_tensors, document):
+        document["trained"]["loss"] = change(document["trained"]["loss"])
+
+    return changed
+
+
+def errors(change):
+    def changed(_tensors, document):
+        document["trained"]["errors"] = change(document["trained"]["errors"])
+
+    return changed
+
+
 FORGERIES = {
     "factor_nan": tensor("factors.0", one(np.nan)),
     "factor_infinite": tensor("factors.1", one(np.inf)),
@@ -846,12 +860,80 @@ FORGERIES = {
     "errors_flat": entry("trained", "errors", value=[1, 2]),
     "start_loss_str": entry("trained", "start_loss", value="high"),
     "stop_reason_unknown": entry("trained", "stop_reason", value="BORED"),
+    # Numbers of the right kind that no training leaves behind
+    "factor_huge": tensor("factors.0", one(3e38)),
+    "factor_long": tensor("factors.0", lambda A: A * np.float32(1.01)),
+    "factor_short": tensor("factors.2", lambda A: A * np.float32(0.5)),
+    "factor_tiny": tensor("factors.1", lambda A: A * np.float32(1e-30)),
+    "frequency_above_documents": tensor("document_frequency", one(121)),
+    "documents_none": entry("trained", "documents", value=0),
+    "documents_fewer": entry("trained", "documents", value=1),
+    "documents_huge": entry("trained", "documents", value=10**30),
+    "documents_true": entry("trained", "documents", value=True),
+    "counts_str": entry("trained", "counts", value="no"),
+    "counts_number": entry("trained", "counts", value=1),
+    "counts_null": entry("trained", "counts", value=None),
+    "weighting_auto": entry("trained", "weighting", value="auto"),
+    "weighting_list": entry("trained", "weighting", value=["none"]),
+    "loss_numbers_as_text": history(lambda loss: [str(number) for number in loss]),
+    "loss_negative": history(lambda loss: [*loss[:-1], -0.1]),
+    "loss_true": history(lambda loss: [*loss[:-1], True]),
+    "loss_null": history(lambda loss: [*loss[:-1], None]),
+    "loss_longer": history(lambda loss: [*loss, 0.1]),
+    "loss_shorter": history(lambda loss: loss[:-1]),
+    "loss_digits": entry("trained", "loss", value="123"),
+    "errors_fewer": errors(lambda rows: rows[:-1]),
+    "errors_narrower": errors(lambda rows: [row[:-1] for row in rows]),
+    "errors_one_wider": errors(lambda rows: [*rows[:-1], [*rows[-1], 0.1]]),
+    "errors_negative": errors(lambda rows: [*rows[:-1], [-0.1, 0.1, 0.1]]),
+    "errors_digits": errors(lambda rows: ["123" for _ in rows]),
+    "start_loss_negative": entry("trained", "start_loss", value=-1.0),
+    "start_loss_digits": entry("trained", "start_loss", value="1"),
+    "start_loss_true": entry("trained", "start_loss", value=True),
+    "stop_reason_list": entry("trained", "stop_reason", value=["PASSES"]),
+    "chunksize_huge": entry("options", "chunksize", value=10**30),
+    "passes_huge": entry("options", "passes", value=10**30),
+    "per_word_topics_str": entry("options", "per_word_topics", value="no"),
+    "vocabulary_twice": entry("vocabulary", "ids", value=[*range(149), 0]),
+    "vocabulary_floats": entry("vocabulary", "ids", value=[float(i) for i in range(150)]),
+    "vocabulary_words": entry("vocabulary", "words", value=list(range(150))),
+    "vocabulary_counts": entry("vocabulary", "num_docs", value="120"),
+    "vocabulary_counts_negative": entry("vocabulary", "num_docs", value=-1),
+    "vocabulary_frequencies": entry("vocabulary", "dfs", value=[[0, "3"]]),
+    "vocabulary_frequency_negative": entry("vocabulary", "cfs", value=[[0, -3]]),
+    "vocabulary_fake_none": entry("vocabulary", value={"kind": "fake", "num_terms": 0}),
+    "vocabulary_fake_str": entry("vocabulary", value={"kind": "fake", "num_terms": "150"}),
+    "vocabulary_fake_huge": entry("vocabulary", value={"kind": "fake", "num_terms": 10**30}),
 }
 
 
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
 def test_a_file_that_fits_its_checksum_but_is_no_model_is_refused(path, forgery):
     assert_refused(path, rewritten(forgery))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_document_with_numbers_that_are_none_is_refused(path, number):
+    tensors, document = read_model(io.BytesIO(saved_bytes(trained())))
+    document["trained"]["start_loss"] = 0.123456789
+    text = json.dumps(document).replace("0.123456789", number).encode()
+    tensors["json"] = np.frombuffer(text, np.uint8)
+    metadata = {"format": FORMAT, "version": "1", "sha256": _persistence._digest(tensors)}
+    assert_refused(path, safetensors_numpy.save(tensors, metadata))
+
+
+def test_a_vocabulary_of_numbers_takes_no_memory(path):
+    def changed(tensors, document):
+        tensors.clear()
+        document |= {"trained": None, "num_terms": 10**15}
+        document["vocabulary"] = {"kind": "fake", "num_terms": 10**15}
+
+    path.write_bytes(rewritten(changed))
+    tracemalloc.start()
+    assert NeuralNMFModel.load(path).num_terms == 10**15
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_every_part_of_the_document_is_needed(path):

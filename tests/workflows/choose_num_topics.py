@@ -6,7 +6,7 @@ from gensim.models.coherencemodel import CoherenceModel
 from nnmf_topics.datasets import load_lee
 
 news = load_lee()
-texts, dictionary, corpus = news.texts[:150], news.dictionary, news.corpus[:150]
+texts, dictionary, corpus = news.texts[:100], news.dictionary, news.corpus[:100]
 
 
 def compute_coherence_values(dictionary, corpus, texts, limit, start=2, step=3):
@@ -48,4 +48,4 @@ u_mass = [
 per_topic = CoherenceModel(
     model=optimal_model, texts=texts, dictionary=dictionary, coherence="c_npmi", processes=1
 ).get_coherence_per_topic()
-perplexities = [model.log_perplexity(news.corpus[150:200]) for model in model_list]
+perplexities = [model.log_perplexity(news.corpus[100:150]) for model in model_list]

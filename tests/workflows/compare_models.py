@@ -40,7 +40,7 @@ last_perplexity = model.metrics["Perplexity (hold_out)"][-1]
 
 # Good against bad, in the words of their topics.
 good_lda_model = LdaModel(
-    corpus=training, id2word=dictionary, iterations=50, num_topics=6, passes=8, random_state=0
+    corpus=training, id2word=dictionary, iterations=50, num_topics=6, passes=6, random_state=0
 )
 bad_lda_model = LdaModel(
     corpus=training, id2word=dictionary, iterations=1, num_topics=3, passes=1, random_state=0

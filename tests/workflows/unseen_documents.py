@@ -12,7 +12,7 @@ from nnmf_topics.datasets import load_lee
 
 news = load_lee()
 news.dictionary.save("news.dict")
-lda = LdaModel(news.corpus, num_topics=8, id2word=news.dictionary, passes=10, random_state=0)
+lda = LdaModel(news.corpus, num_topics=8, id2word=news.dictionary, passes=5, random_state=0)
 lda.save("lda.model")
 
 dictionary = Dictionary.load("news.dict")
