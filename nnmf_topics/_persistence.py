@@ -83,7 +83,7 @@ def read_model(source: Target, mmap: str | None = None) -> tuple[Tensors, dict[s
         If it is not a model file, of a newer format, damaged, or expands beyond MOST_EXPANSION;
         the message names it. For an unknown `mmap`, and one with an open file.
     """
-    if mmap is not None and mmap not in _MAPPINGS:
+    if mmap not in (None, *_MAPPINGS):
         raise ValueError(f"mmap must be None, 'r', 'r+' or 'c', not {mmap!r}")
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)

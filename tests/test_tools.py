@@ -14,6 +14,9 @@ from nnmf_topics import NeuralNMFModel
 
 LAYERS = range(len(WIDTHS))
 
+# pyLDAvis leaves options of scikit-learn to their defaults, which are to change.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:sklearn[.]manifold")
+
 
 def page(model, corpus, dictionary):
     """What pyLDAvis shows, as plain data; numbers that are not finite are an error."""
@@ -21,8 +24,9 @@ def page(model, corpus, dictionary):
     def not_finite(constant):
         pytest.fail(f"{constant} on the page")
 
+    # Its default, "pcoa", gives complex numbers with NumPy 2.5.
     prepared = pyLDAvis.gensim_models.prepare(
-        model, corpus, dictionary, sort_topics=False, n_jobs=1
+        model, corpus, dictionary, mds="mmds", sort_topics=False, n_jobs=1
     )
     return json.loads(prepared.to_json(), parse_constant=not_finite)
 

@@ -22,8 +22,11 @@ from gensim.models.basemodel import BaseTopicModel
 FOLDER = Path(__file__).parent / "workflows"
 LDA, OURS = "LdaModel", "NeuralNMFModel"
 
-# pyLDAvis leaves it to the garbage collector to close its files.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*name='lda[.]:ResourceWarning")
+# pyLDAvis leaves files to the garbage collector to close, and options of scikit-learn to default.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed file .*name='lda[.]:ResourceWarning",
+    "ignore::FutureWarning:sklearn[.]manifold",
+)
 
 every_workflow = pytest.mark.parametrize("workflow", sorted(p.stem for p in FOLDER.glob("*.py")))
 both = pytest.mark.parametrize("class_name", [LDA, OURS])

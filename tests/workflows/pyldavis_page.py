@@ -13,7 +13,7 @@ dictionary, corpus = news.dictionary, news.corpus[:100]
 
 lda_model = LdaModel(corpus, num_topics=6, id2word=dictionary, passes=5, random_state=0)
 
-vis = gensimvis.prepare(lda_model, corpus, dictionary, sort_topics=False, n_jobs=1)
+vis = gensimvis.prepare(lda_model, corpus, dictionary, mds="mmds", sort_topics=False, n_jobs=1)
 pyLDAvis.save_html(vis, "lda.html")
 pyLDAvis.save_json(vis, "lda.json")
 
