@@ -6,8 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import math
-import mmap as memory_map
 import os
 import sys
 import zlib
@@ -17,25 +15,16 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from nnmf_topics._files import write_whole
+from nnmf_topics._safetensors import MAPPINGS, Tensors, read_tensors, serialized
 
 FORMAT, VERSION = "nnmf_topics.model", 1
 
 MOST_EXPANSION, ALWAYS_ALLOWED = 100, 64 * 2**20
 """A compressed file may expand to so many times its size, or to so many bytes."""
 
-Tensors = dict[str, np.ndarray]
 Target = str | os.PathLike[str] | BinaryIO
 
 _JSON = "json"
-_LARGEST_HEADER = 4 * 2**20
-_MOST_DIMENSIONS = 8
-_BLOCK = 2**20
-_MAPPINGS = {"r": memory_map.ACCESS_READ, "r+": memory_map.ACCESS_READ, "c": memory_map.ACCESS_COPY}
-_DTYPES = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?", "C64": "<c8"},
-    **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"},
-    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1"},
-}
 
 
 def write_model(target: Target, tensors: Tensors, document: dict[str, Any]) -> None:
@@ -56,7 +45,7 @@ def write_model(target: Target, tensors: Tensors, document: dict[str, Any]) -> N
     tensors = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     tensors[_JSON] = np.frombuffer(text, np.uint8)
     metadata = {"format": FORMAT, "version": str(VERSION), "sha256": _digest(tensors)}
-    content = _serialized(tensors, metadata)
+    content = serialized(tensors, metadata)
     if isinstance(target, (str, os.PathLike)):
         write_whole(Path(target), _compressed(os.fspath(target), content))
     else:
@@ -83,7 +72,7 @@ def read_model(source: Target, mmap: str | None = None) -> tuple[Tensors, dict[s
         If it is not a model file, of a newer format, damaged, or expands beyond MOST_EXPANSION;
         the message names it. For an unknown `mmap`, and one with an open file.
     """
-    if mmap not in (None, *_MAPPINGS):
+    if mmap not in (None, *MAPPINGS):
         raise ValueError(f"mmap must be None, 'r', 'r+' or 'c', not {mmap!r}")
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
@@ -98,22 +87,6 @@ def read_model(source: Target, mmap: str | None = None) -> tuple[Tensors, dict[s
             raise OSError(error.errno, error.strerror, name) from error
         except (KeyError, TypeError, RecursionError, ValueError) as error:
             raise ValueError(f"{name} cannot be loaded: {error}") from error
-
-
-def _serialized(tensors: Tensors, metadata: dict[str, str]) -> bytes:
-    """Return a safetensors file; written here, as that package puts metadata in random order."""
-    header: dict[str, Any] = {"__metadata__": metadata}
-    parts, end = [], 0
-    # Wide numbers first: every tensor is then aligned in a memory map.
-    for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name)):
-        tensor = tensors[name].astype(tensors[name].dtype.newbyteorder("<"), copy=False)
-        begin, end = end, end + tensor.nbytes
-        kind = next(kind for kind, dtype in _DTYPES.items() if tensor.dtype == np.dtype(dtype))
-        header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [begin, end]}
-        parts.append(tensor.data)
-    text = json.dumps(header, separators=(",", ":")).encode("ascii")
-    text = text.ljust(-8 * (-len(text) // 8))
-    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
 def _write_into(target: BinaryIO, content: bytes) -> None:
@@ -161,104 +134,40 @@ def _opened(source: Target) -> io.BufferedReader:
 
 def _parsed(file: io.BufferedReader, mmap: str | None) -> tuple[Tensors, dict[str, Any]]:
     if file.peek(3)[:3] not in (b"\x1f\x8b\x08", b"BZh"):
-        digest, tensors = _tensors(file, mmap, sys.maxsize)
+        metadata, tensors = read_tensors(file, mmap, sys.maxsize, _check_format)
     elif mmap is None:
-        digest, tensors = _expanded(file.read())
+        metadata, tensors = _expanded(file.read())
     else:
         problem = "it is compressed and cannot be memory-mapped, give mmap=None"
         raise OSError(errno.EINVAL, problem)
-    if digest != _digest(tensors):
+    if metadata.get("sha256") != _digest(tensors):
         raise ValueError("its checksum is wrong: the file was damaged or changed")
     if _JSON not in tensors:
         raise ValueError("it holds no document")
     return tensors, json.loads(tensors.pop(_JSON).tobytes(), parse_constant=_refuse)
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
-
-
-def _expanded(content: bytes) -> tuple[Any, Tensors]:
-    opened: Any = gzip.open if content.startswith(b"\x1f") else bz2.open
-    try:
-        with opened(io.BytesIO(content)) as file:
-            return _tensors(file, None, _most_expanded(len(content)))
-    except (EOFError, OSError, zlib.error) as error:  # all is in memory: what fails is the content
-        raise ValueError(f"its compressed content is damaged: {error}") from error
-
-
-def _tensors(file: Any, mmap: str | None, most: int) -> tuple[Any, Tensors]:
-    """Return the checksum and the tensors of a file that is to hold at most so many bytes."""
-    metadata, header, start = _header(file)
-    layout, size = _layout(header)
-    if start + size > most:
-        raise ValueError(f"it expands to {start + size} bytes, more than {most}")
-    if mmap is None:
-        buffer: Any = _read(file, size)
-        complete, longer, start = len(buffer) == size, bool(file.read(1)), 0
-    else:
-        buffer = memory_map.mmap(file.fileno(), 0, access=_MAPPINGS[mmap])
-        complete, longer = len(buffer) >= start + size, len(buffer) > start + size
-    if not complete or longer:
-        raise ValueError(f"it is {'longer than it says' if longer else 'cut short'}")
-    return metadata.get("sha256"), {
-        name: np.ndarray(shape, dtype, buffer, start + begin)
-        for name, dtype, shape, begin in layout
-    }
-
-
-def _header(file: Any) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Return metadata, entries, and where the tensors start: 8 bytes of length, JSON, tensors."""
-    length = int.from_bytes(_read(file, 8), "little")
-    if length > _LARGEST_HEADER:
-        raise ValueError("it is no safetensors file, or has a header too large for a model")
-    text = _read(file, length)
-    if len(text) < length or not length:
-        raise ValueError("it is cut short or no safetensors file")
-    header = json.loads(text)
-    metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+def _check_format(metadata: dict[str, Any]) -> None:
+    if metadata.get("format") != FORMAT:
         raise ValueError(f"it is not a {FORMAT} file")
     if metadata.get("version") != str(VERSION):
         raise ValueError(
             f"its format is version {metadata.get('version')}, this package reads {VERSION}; "
             "upgrade nnmf-topics"
         )
-    return metadata, header, 8 + length
 
 
-def _layout(header: dict[str, Any]) -> tuple[list[tuple[str, Any, tuple[int, ...], int]], int]:
-    """Return name, dtype, shape and start of the tensors, which lie end to end, and their size."""
-    layout, end = [], 0
-    entries = [(*_entry(name, entry), name) for name, entry in header.items()]
-    for begin, stop, shape, kind, name in sorted(entries):
-        dtype = np.dtype(_DTYPES[kind])
-        if begin != end or stop != begin + math.prod(shape) * dtype.itemsize:
-            raise ValueError(f"the tensor {name[:40]!r} does not fit its place")
-        layout.append((name, dtype, shape, begin))
-        end = stop
-    return layout, end
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
-def _entry(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], str]:
-    """Return start, stop, shape and dtype of a tensor, each of the kind that it should be."""
+def _expanded(content: bytes) -> tuple[dict[str, Any], Tensors]:
+    opened: Any = gzip.open if content.startswith(b"\x1f") else bz2.open
     try:
-        (begin, stop), shape, kind = entry["data_offsets"], tuple(entry["shape"]), entry["dtype"]
-        known = kind in _DTYPES and len(shape) <= _MOST_DIMENSIONS
-        sizes = all(type(n) is int and 0 <= n <= sys.maxsize for n in (begin, stop, *shape))
-    except (KeyError, TypeError, ValueError):
-        known = False
-    if not known or not sizes:
-        raise ValueError(f"its header has a wrong entry for the tensor {name[:40]!r}")
-    return begin, stop, shape, kind
-
-
-def _read(file: Any, size: int) -> bytearray:
-    """Read so many bytes, or what there is: a size that a header claims takes no memory."""
-    content = bytearray()
-    while len(content) < size and (block := file.read(min(size - len(content), _BLOCK))):
-        content += block
-    return content
+        with opened(io.BytesIO(content)) as file:
+            return read_tensors(file, None, _most_expanded(len(content)), _check_format)
+    except (EOFError, OSError, zlib.error) as error:  # all is in memory: what fails is the content
+        raise ValueError(f"its compressed content is damaged: {error}") from error
 
 
 def _digest(tensors: Tensors) -> str:

@@ -13,7 +13,7 @@ from nnmf_topics import likelihood
 from nnmf_topics._typing import Bow
 from nnmf_topics.corpus import Source, batches, check_corpus, made, read_chunks
 from nnmf_topics.documents import check_document, is_document, to_matrix
-from nnmf_topics.layer_view import SMALLEST, LayerView
+from nnmf_topics.layer_view import SMALLEST, LayerView, Shares
 
 logger = logging.getLogger("nnmf_topics.model")
 
@@ -132,7 +132,8 @@ class DocumentQueries(LayerView):
         ----------
         bow : document or corpus
         minimum_probability : float, optional
-            Leave out topics with a smaller share of the document.
+            Leave out topics with a smaller share of the document. With 0 all topics are there, with
+            1e-8 in place of zeros.
         minimum_phi_value : float, optional
             With per_word_topics: leave out topics with a smaller share of a word.
         per_word_topics : bool
@@ -169,11 +170,18 @@ class DocumentQueries(LayerView):
         totals = weights.sum(axis=1, keepdims=True)
         shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
         for document, share in zip(documents, shares, strict=True):
-            topics = self._above(share, minimum_probability)
+            topics = self._shown(share, minimum_probability)
             if per_word_topics:
                 yield (topics, *self._word_topics(document, share, minimum_phi_value))
             else:
                 yield topics
+
+    def _shown(self, share: np.ndarray, minimum_probability: float | None) -> Shares:
+        """Topics of a document; all of them where the threshold is 0, as LdaModel has them."""
+        least = self.minimum_probability if minimum_probability is None else minimum_probability
+        if least <= SMALLEST and share.any():
+            share = np.maximum(share, self.dtype(SMALLEST))
+        return self._above(share, least)
 
     def _word_topics(
         self, document: Bow, share: np.ndarray, minimum_phi_value: float | None
@@ -182,6 +190,8 @@ class DocumentQueries(LayerView):
         order, values = [], []
         for term, count in document:
             phi = share * self._topics[:, term]
+            if not phi.any():  # a word of none of them: divided by their shares, as in `inference`
+                phi = share
             phi = phi / (phi.sum() or 1) * self.dtype(count)
             kept = [(int(t), phi[t]) for t in np.flatnonzero(phi >= max(least, SMALLEST))]
             values.append((term, kept))

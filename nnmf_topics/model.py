@@ -1,5 +1,6 @@
 """Neural NMF with the face of a gensim topic model."""
 
+import copy
 import logging
 from collections.abc import Iterable
 from functools import partial
@@ -338,38 +339,63 @@ class NeuralNMFModel(LayeredQueries):
 
     # Files
 
-    def save(self, fname: Target, *_args: Any, **_options: Any) -> None:
+    def save(
+        self,
+        fname: Target,
+        separately: Iterable[str] | None = None,  # noqa: ARG002
+        sep_limit: int = 10 * 1024**2,  # noqa: ARG002
+        ignore: Iterable[str] = frozenset(),  # noqa: ARG002
+        pickle_protocol: int | None = None,  # noqa: ARG002
+    ) -> None:
         """Write the model to exactly that path, or into an open binary file.
 
         The file holds tensors and JSON (safetensors) and is replaced as a whole or not at all.
-        gensim's options for splitting files are accepted and not needed.
+
+        Parameters
+        ----------
+        fname : path or open binary file
+            A path that ends in ``.gz`` or ``.bz2`` gets a compressed file.
+        separately, sep_limit, ignore, pickle_protocol : ignored
+            As gensim's users pass them; a model is always one file, whole, and no pickle.
 
         Raises
         ------
         OSError
             If it cannot be written; a file that was there is intact.
+        TypeError
+            If `fname` is no path and no binary file.
         """
-        self.add_lifecycle_event("saved", fname=str(fname))
-        write_model(fname, *model_file.to_plain(self, self._trained))
+        written = copy.copy(self)
+        if self.lifecycle_events is not None:
+            written.lifecycle_events = list(self.lifecycle_events)
+        written.add_lifecycle_event("saved", fname=str(fname))
+        write_model(fname, *model_file.to_plain(written, self._trained))
+        if self.lifecycle_events is not None:
+            self.lifecycle_events.append(written.lifecycle_events[-1])
 
     @classmethod
-    def load(cls, fname: Target, mmap: str | None = None) -> Self:  # noqa: ARG003
+    def load(cls, fname: Target, mmap: str | None = None) -> Self:
         """Read a file of `save`, on a machine with or without a GPU; no code is run from it.
 
         Parameters
         ----------
         fname : path or open binary file
-        mmap : ignored
-            As gensim's users pass it; the file is checked as a whole, so it is read as a whole.
+            Compressed or not, whatever its name.
+        mmap : {None, "r", "r+", "c"}
+            Map the factors of an uncompressed path into memory, where processes share them: "r"
+            read-only; "c" writable, without an effect on the file. "r+" acts as "r".
 
         Raises
         ------
         OSError
-            If the file cannot be read.
+            If the file cannot be read, or is compressed and to be mapped.
+        TypeError
+            If `fname` is no path and no binary file.
         ValueError
-            If it is not a model, of a newer version, or damaged; the message says which.
+            If it is not a model, of a newer version, damaged, or expands to more than 64 MiB and
+            100 times its size; the message says which. For an unknown `mmap`.
         """
-        tensors, document = read_model(fname)
+        tensors, document = read_model(fname, mmap)
         try:
             options, trained, events = model_file.from_plain(tensors, document)
             model = cls(**options)

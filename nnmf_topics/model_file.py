@@ -49,6 +49,8 @@ def from_plain(
         "dtype": dtype,
         **{name: document["options"][name] for name in _OPTIONS},
     }
+    if not isinstance(options["per_word_topics"], bool):
+        raise ValueError(f"per_word_topics is {options['per_word_topics']!r}, not true or false")
     trained = None
     if document["trained"] is not None:
         # The dictionary may have grown since the model was trained.

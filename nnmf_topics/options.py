@@ -3,6 +3,7 @@
 import logging
 import math
 import operator
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, get_args
@@ -63,7 +64,7 @@ def whole(name: str, value: Any, least: int = 0) -> int:
     Raises
     ------
     TypeError, ValueError
-        Naming the option, if it is not an integer of at least `least`.
+        Naming the option, if it is not an integer from `least` to `sys.maxsize`.
     """
     try:
         if isinstance(value, (bool, np.bool_)):
@@ -73,6 +74,8 @@ def whole(name: str, value: Any, least: int = 0) -> int:
         raise TypeError(f"{name} must be an integer, not {value!r}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
+    if number > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize}, not {number}")
     return number
 
 

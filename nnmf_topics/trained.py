@@ -14,6 +14,9 @@ from nnmf_topics.weighting import Statistics, Weighting, WeightingName
 
 Tensors = dict[str, np.ndarray]
 
+_LENGTH_TOLERANCE = 1e-3
+"""Single precision sums of many squares are not exact."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -102,24 +105,59 @@ class Trained:
         evaluation = _from_tensors(tensors, shapes, dtype)
         frequency = _taken(tensors, "document_frequency", (num_terms,), np.int64)
         weighting: WeightingName = opt.one_of("weighting", plain["weighting"], WeightingName)
+        if weighting == "auto":
+            raise ValueError("the weighting of a trained model is never 'auto'")
         weights = None
         if weighting != "none":
             weights = _taken(tensors, "term_weights", (num_terms,), np.float64)
         if tensors:
             raise ValueError(f"the tensors {', '.join(sorted(tensors))} belong to nothing")
-        start, reason = plain["start_loss"], plain["stop_reason"]
+        for layer, A in enumerate(factors):
+            _check_lengths(layer, A)
         return cls(
             tuple(factors),
             evaluation,
-            Statistics(opt.whole("documents", plain["documents"]), frequency, plain["counts"]),
+            _statistics(plain["documents"], frequency, plain["counts"]),
             Weighting(weighting, weights),
-            History(
-                tuple(float(loss) for loss in plain["loss"]),
-                tuple(tuple(float(error) for error in errors) for errors in plain["errors"]),
-                float("nan") if start is None else float(start),
-                None if reason is None else StopReason[reason],
-            ),
+            _history(plain, len(widths)),
         )
+
+
+def _check_lengths(layer: int, A: np.ndarray) -> None:
+    with np.errstate(over="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->j", A, A, dtype=np.float64))
+    if not ((lengths == 0) | (np.abs(lengths - 1) < _LENGTH_TOLERANCE)).all():
+        raise ValueError(f"the tensor factors.{layer} has columns that are not of unit length")
+
+
+def _statistics(documents: Any, frequency: np.ndarray, counts: Any) -> Statistics:
+    number = opt.whole("documents", documents, 1)
+    if frequency.max() > number:
+        raise ValueError(f"a term is in {frequency.max()} of {number} documents")
+    if not isinstance(counts, bool):
+        raise ValueError(f"counts must be true or false, not {counts!r}")
+    return Statistics(number, frequency, counts)
+
+
+def _history(plain: dict[str, Any], layers: int) -> History:
+    loss = _shares("loss", plain["loss"])
+    errors = tuple(_shares("errors", row) for row in plain["errors"])
+    if len(errors) != len(loss) or any(len(row) != layers for row in errors):
+        raise ValueError(f"errors must hold {len(loss)} rows of {layers}, one row a pass")
+    start, reason = plain["start_loss"], plain["stop_reason"]
+    return History(
+        loss,
+        errors,
+        float("nan") if start is None else _shares("start_loss", [start])[0],
+        None if reason is None else StopReason[reason],
+    )
+
+
+def _shares(name: str, values: Any) -> tuple[float, ...]:
+    for value in values:
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} holds {value!r}, which is no number of at least 0")
+    return tuple(map(float, values))
 
 
 def _to_tensors(evaluation: Evaluation) -> Tensors:

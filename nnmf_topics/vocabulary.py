@@ -7,6 +7,7 @@ from gensim.corpora import Dictionary
 from gensim.utils import FakeDict
 
 from nnmf_topics.corpus import Source, count_terms
+from nnmf_topics.options import whole
 
 
 def vocabulary_size(id2word: Any) -> int:
@@ -19,6 +20,8 @@ def vocabulary_size(id2word: Any) -> int:
     """
     if not hasattr(id2word, "keys"):
         raise TypeError(f"id2word must map ids to words, not be {type(id2word).__name__}")
+    if isinstance(id2word, FakeDict) and id2word.num_terms > 0:
+        return int(id2word.num_terms)  # without a set of all ids
     ids = set(id2word.keys())
     if not ids:
         raise ValueError("id2word has no terms; give a dictionary with at least one")
@@ -77,10 +80,21 @@ def to_plain(id2word: Any) -> dict[str, Any]:
 
 
 def from_plain(plain: dict[str, Any]) -> Any:
-    """Build the dictionary again."""
+    """Build the dictionary again.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If the data are none of a dictionary.
+    """
     if plain["kind"] == "fake":
-        return FakeDict(plain["num_terms"])
-    id2word = dict(zip(plain["ids"], plain["words"], strict=True))
+        return FakeDict(whole("num_terms", plain["num_terms"], 1))
+    id2word = {
+        whole("a term id", i): _text(word)
+        for i, word in zip(plain["ids"], plain["words"], strict=True)
+    }
+    if len(id2word) < len(plain["ids"]):
+        raise ValueError("the vocabulary has a term id twice")
     if plain["kind"] == "dict":
         return id2word
     if plain["kind"] != "dictionary":
@@ -89,10 +103,17 @@ def from_plain(plain: dict[str, Any]) -> Any:
     dictionary.token2id = {word: i for i, word in id2word.items()}
     dictionary.id2token = id2word
     for name in _COUNTS:
-        setattr(dictionary, name, plain[name])
+        setattr(dictionary, name, whole(name, plain[name]))
     for name in _FREQUENCIES:
-        setattr(dictionary, name, dict(plain[name]))
+        frequencies = {whole("a term id", i): whole(name, n) for i, n in plain[name]}
+        setattr(dictionary, name, frequencies)
     return dictionary
+
+
+def _text(word: Any) -> str:
+    if not isinstance(word, str):
+        raise TypeError(f"the vocabulary has the word {word!r}, which is no text")
+    return word
 
 
 _COUNTS = ("num_docs", "num_pos", "num_nnz")

@@ -119,7 +119,9 @@ def test_alternating_steps_lower_the_error(store):
     X = random_data(2, 30, 40)
     A, data = store.xp.put(unit_columns(nndsvd(X, 5, np.random.RandomState(0)))), store.data(X)
     errors = [
-        float(evaluate([alternate([data], A, steps)], data, squared_norm(data), "layerwise")[0].value)
+        float(
+            evaluate([alternate([data], A, steps)], data, squared_norm(data), "layerwise")[0].value
+        )
         for steps in range(5)
     ]
     assert all(later < earlier for earlier, later in pairwise(errors))
