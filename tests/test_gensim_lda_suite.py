@@ -143,13 +143,6 @@ class TestLda(test_ldamodel.TestLdaModel):
         assert model2[[]] == self.model[[]]
         model2.update(self.corpus)  # which a read-only map could not
 
-    def test_large_mmap_compressed(self):
-        # Nothing is stored apart, to be compressed beyond mapping: no error.
-        fname = get_tmpfile("gensim_models_lda.tst.gz")
-        self.model.save(fname, sep_limit=0)
-        model2 = self.class_.load(fname, mmap="r")
-        np.testing.assert_array_equal(model2.expElogbeta, self.model.expElogbeta)
-
 
 class TestHierarchicalLda(TestLda):
     ours = Hierarchical

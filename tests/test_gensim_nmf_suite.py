@@ -54,13 +54,6 @@ class TestNmf(test_nmf.TestNmf):
         vec = matutils.sparse2full(model.get_term_topics(5, minimum_probability=0), 2)
         np.testing.assert_allclose(vec, model.get_topics()[:, 5], rtol=1e-6)
 
-    def test_large_mmap_compressed(self):
-        # Nothing is stored apart, to be compressed beyond mapping: no error.
-        fname = get_tmpfile("gensim_models_nmf.tst.gz")
-        self.model.save(fname, sep_limit=0)
-        model2 = self.ours.load(fname, mmap="r")
-        np.testing.assert_array_equal(model2.get_topics(), self.model.get_topics())
-
     def test_dtype_backward_compatibility(self):
         # gensim's file is a pickle of another model: refused by name, and no code is run from it.
         with pytest.raises(ValueError, match="nmf_model cannot be loaded"):
