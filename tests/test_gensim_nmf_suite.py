@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gensim import matutils
 from gensim.test import test_nmf
-from gensim.test.utils import datapath, get_tmpfile
+from gensim.test.utils import datapath
 from gensim_suites import CORPUS, DICTIONARY, Flat, Hierarchical, shares_by_scipy
 
 
