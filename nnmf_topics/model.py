@@ -205,16 +205,10 @@ class NeuralNMFModel(LayeredQueries):
             one-shot iterator and more than one pass is asked for.
         """
         opt.note_without_meaning(options)
-        chunksize = self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1)
-        passes = self.passes if passes is None else opt.whole("passes", passes, 1)
         eval_every = self.eval_every if eval_every is None else opt.whole("eval_every", eval_every)
-        _refuse_one_shot(corpus, passes)
-        num_terms = max(self.num_terms, vocabulary.vocabulary_size(self.id2word))
-        known = self._trained and self._trained.grown(num_terms)
-        plan = Plan(
-            *(self.widths, num_terms, chunksize, passes, self.loss, self.weighting, self.init),
-            *(self.tol, self.dtype, self._device, self.random_state, self.progress),
-        )
+        plan = self._plan(chunksize, passes)
+        _refuse_one_shot(corpus, plan.passes)
+        known = self._trained and self._trained.grown(plan.num_terms)
         called: PassCallbacks | None = None
 
         def begin(trained: Trained) -> None:
@@ -228,11 +222,34 @@ class NeuralNMFModel(LayeredQueries):
             self._log(trained.history, eval_every)
             return called is not None and called(trained.history.passes - 1)
 
-        trained = fit(corpus, plan, known, on_start=begin if self.callbacks else None, on_pass=keep)
+        before, drawn = self._trained, self.random_state.get_state()
+        try:
+            on_start = begin if self.callbacks else None
+            trained = fit(corpus, plan, known, on_start=on_start, on_pass=keep)
+        except BaseException:
+            if self._trained is before:
+                self.random_state.set_state(drawn)
+            raise
         if trained is None:
             logger.warning("no documents to train on: the model stays as it is")
         else:
             self._set(trained)
+
+    def _plan(self, chunksize: int | None, passes: int | None) -> Plan:
+        return Plan(
+            widths=self.widths,
+            num_terms=max(self.num_terms, vocabulary.vocabulary_size(self.id2word)),
+            chunksize=self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1),
+            passes=self.passes if passes is None else opt.whole("passes", passes, 1),
+            loss=self.loss,
+            weighting=self.weighting,
+            init=self.init,
+            tol=self.tol,
+            dtype=self.dtype,
+            device=self._device,
+            random_state=self.random_state,
+            progress=self.progress,
+        )
 
     def _log(self, history: History, every: int | None) -> None:
         if every and history.passes % every == 0 and history.stop_reason is None:

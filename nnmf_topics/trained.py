@@ -50,6 +50,8 @@ class Trained:
 
     def grown(self, num_terms: int) -> Self:
         """Return this for a vocabulary with more terms, of which nothing is known yet."""
+        if num_terms == len(self.factors[0]):
+            return self
 
         def padded(A: np.ndarray) -> np.ndarray:
             return np.pad(A, [(0, num_terms - A.shape[0])] + [(0, 0)] * (A.ndim - 1))

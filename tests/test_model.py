@@ -361,6 +361,14 @@ def test_what_is_no_corpus_is_a_type_error_everywhere(thing):
         model[thing]
 
 
+def test_a_failed_first_update_leaves_the_random_state_as_it_was():
+    model = train()
+    with pytest.raises(OSError, match="gone"):  # after the start was drawn
+        model.update(Stream(planted().corpus, fails_in=3, error=OSError("the disk is gone")))
+    model.update(planted().corpus)
+    assert_same_topics(model, train(planted().corpus))
+
+
 def test_update_needs_a_corpus():
     with pytest.raises(TypeError, match="a corpus is"):
         copied().update(None)
