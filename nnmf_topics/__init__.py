@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnmf_topics import datasets
-    from nnmf_topics.hierarchy import Topic, TopicHierarchy
+    from nnmf_topics.hierarchy import TopicHierarchy
     from nnmf_topics.model import NeuralNMFModel
+    from nnmf_topics.topic import Topic
 
 __version__ = version("nnmf-topics")
 
@@ -15,7 +16,7 @@ __all__ = ["NeuralNMFModel", "Topic", "TopicHierarchy", "__version__", "datasets
 
 _HOMES = {
     "NeuralNMFModel": "nnmf_topics.model",
-    "Topic": "nnmf_topics.hierarchy",
+    "Topic": "nnmf_topics.topic",
     "TopicHierarchy": "nnmf_topics.hierarchy",
 }
 

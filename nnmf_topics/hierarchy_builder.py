@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnmf_topics.hierarchy import Topic, TopicHierarchy
+from nnmf_topics.hierarchy import TopicHierarchy
+from nnmf_topics.topic import Topic
 from nnmf_topics.topics import (
     Array,
     Factors,

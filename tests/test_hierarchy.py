@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnmf_topics.hierarchy import Topic, TopicHierarchy
+from nnmf_topics import Topic, TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
 from nnmf_topics.topics import child_shares, strongest_parent, top_terms, topic_term
 

@@ -16,9 +16,9 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_files", "_safetensors", "documents", "options", "random_state"},
     {"_backend", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"support_systems", "hierarchy", "vocabulary", "comparison", "likelihood", "callbacks"},
-    {"pivoting", "losses", "hierarchy_builder", "layer_view"},
-    {"nnls", "topic_queries", "document_queries"},
+    {"support_systems", "topic", "vocabulary", "comparison", "likelihood", "callbacks"},
+    {"pivoting", "losses", "hierarchy", "layer_view"},
+    {"nnls", "hierarchy_builder", "topic_queries", "document_queries"},
     {"network", "level"},
     {"optimizers", "memory", "queries"},
     {"initializers"},
