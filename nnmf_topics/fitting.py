@@ -14,7 +14,7 @@ from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import initialize
 from nnmf_topics.memory import Memory
 from nnmf_topics.trained import Trained
-from nnmf_topics.training import State
+from nnmf_topics.training import History, State
 from nnmf_topics.updating import best_start
 from nnmf_topics.weighting import Statistics, Weighting, WeightingName, fit_weighting, survey
 
@@ -65,7 +65,8 @@ def fit(
 
     Returns
     -------
-    Trained, or None if the corpus has no documents.
+    Trained, or None if there is nothing to learn from: no documents, or, with something known,
+    only words without a weight.
 
     Raises
     ------
@@ -83,6 +84,12 @@ def fit(
     if not new.document_frequency.any():
         raise ValueError("the corpus has no words: all its documents are empty")
     weighting, statistics = _weighting(new, plan, known)
+    if weighting.drops_all(new):
+        if known is not None:
+            return None
+        raise ValueError(
+            'all words are too rare to be weighted: give more documents, or weighting="none"'
+        )
     chunks = chunks.weighted(weighting)
 
     def result(state: State) -> Trained:
@@ -105,7 +112,13 @@ def fit(
         on_pass=lambda state: on_pass(result(state)),
         progress=plan.progress,
     )
+    _log_end(final.history)
     return result(final)
+
+
+def _log_end(history: History) -> None:
+    loss = history.loss[-1] if history.loss else history.start_loss
+    logger.info("trained %d passes, loss %.6f: %s", history.passes, loss, history.stop_reason)
 
 
 def _start(
@@ -137,11 +150,6 @@ def _weighting(new: Statistics, plan: Plan, known: Trained | None) -> tuple[Weig
     else:
         total = new + known.statistics
         weighting = known.weighting.extended(new, total)
-    if weighting.drops_all(new):
-        raise ValueError(
-            "all words are too rare to be weighted: give more documents, or to a new "
-            'model weighting="none"'
-        )
     return weighting, total
 
 

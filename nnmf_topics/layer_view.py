@@ -8,7 +8,7 @@ from nnmf_topics._typing import Bow
 from nnmf_topics.corpus import Source
 from nnmf_topics.weighting import Statistics
 
-SMALLEST = 1e-8  # as in gensim: a threshold of 0 still leaves out zeros
+SMALLEST = 1e-8  # as in gensim: no smaller share is ever shown
 
 Shares = list[tuple[int, Any]]
 

@@ -192,7 +192,8 @@ class NeuralNMFModel(LayeredQueries):
         Parameters
         ----------
         corpus : gensim corpus or SciPy sparse matrix (terms, documents)
-            Of new documents. If it has none, the model logs a warning and stays as it is.
+            Of new documents. If there are none, or all their words are too rare to have a weight,
+            the model logs a warning and stays as it is.
         chunksize, passes, eval_every : int, optional
             Default: those of the model.
         **options
@@ -231,7 +232,7 @@ class NeuralNMFModel(LayeredQueries):
                 self.random_state.set_state(drawn)
             raise
         if trained is None:
-            logger.warning("no documents to train on: the model stays as it is")
+            logger.warning("no documents to train on, or none with a word that has a weight")
         else:
             self._set(trained)
 

@@ -4,7 +4,7 @@ import logging
 import math
 import operator
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -43,9 +43,12 @@ def resolve_widths(num_topics: int | Sequence[int]) -> tuple[int, ...]:
         finest = operator.index(num_topics)  # type: ignore[arg-type]
         widths: tuple[int, ...] = (finest,) if finest <= 3 else (finest, round(math.sqrt(finest)))
     except TypeError:
-        if isinstance(num_topics, (str, bytes, dict, set)) or not isinstance(num_topics, Iterable):
+        if isinstance(num_topics, (str, bytes, Mapping, Set)) or not isinstance(
+            num_topics, Iterable
+        ):
             raise TypeError(
-                f"num_topics must be an int or a sequence of ints, not {num_topics!r}"
+                f"num_topics must be an int or a sequence of ints, not {num_topics!r:.60}; a "
+                "dictionary goes to id2word="
             ) from None
         widths = tuple(whole("num_topics", width) for width in num_topics)
     if not widths or min(widths) < 1:

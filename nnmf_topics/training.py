@@ -1,6 +1,5 @@
 """The loop: passes over the corpus, steps that do not raise the loss, and when to stop."""
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,8 +13,6 @@ from nnmf_topics.initializers import squared_norm
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation, evaluate
 from nnmf_topics.optimizers import GramDescent, unit_columns
-
-logger = logging.getLogger(__name__)
 
 MOST_PASSES = 200
 
@@ -36,7 +33,8 @@ class History:
     Attributes
     ----------
     loss : tuple of float
-        Loss after each pass, as a share of ||X||_F^2. It never rises.
+        Loss after each pass, as a share of ||X||_F^2. It never rises. Documents of earlier
+        trainings count, as they are remembered.
     errors : tuple of tuple of float
         Relative error ||X - A_0 ... A_l S_l|| / ||X|| of every layer, after each pass.
     start_loss : float
@@ -187,7 +185,6 @@ def train(
                 break
         bar.total = bar.n
     history = replace(state.history, stop_reason=reason)
-    logger.info("trained %d passes, loss %.6f: %s", history.passes, _relative(best), reason.value)
     return replace(state, history=history)
 
 

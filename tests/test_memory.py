@@ -193,6 +193,17 @@ def test_words_added_to_the_dictionary_are_learnt_by_the_next_update():
     assert model.level(0).num_terms == known + 2
 
 
+def test_an_update_with_words_too_rare_to_have_a_weight_warns_and_changes_nothing(caplog):
+    model = copied()
+    rare = int(np.argmin(model.term_weights))
+    assert model.term_weights[rare] > 0  # in the planted corpus all words have one
+    unknown = model.id2word.doc2bow(["unheard"], allow_update=True)
+    before = fingerprint(model)[0]
+    model.update([unknown])
+    assert "none with a word that has a weight" in caplog.text
+    assert fingerprint(model)[0] == before
+
+
 def test_a_failed_update_with_a_grown_dictionary_changes_nothing():
     corpus, dictionary = animals()
     model = NeuralNMFModel(corpus, (2,), dictionary, random_state=0)

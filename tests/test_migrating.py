@@ -96,7 +96,7 @@ def test_every_python_block_runs_after_those_before_it_and_gives_what_its_commen
     known = names_of_the_blocks
     model, first, corpus = known["model"], known["first"], known["corpus"]
     assert model.widths == (20, 4)
-    assert len(model.get_document_topics(corpus[0], minimum_probability=0)) == 4
+    assert len(model.get_document_topics(corpus[0], minimum_probability=0)) == 20
     assert known["shares"].shape == known["weights"].shape == (300, 20)
     assert [S.shape for S in (known["fine"], known["coarse"])] == [(20, 300), (4, 300)]
     assert (first.num_documents, first.num_terms) == (300, 3281)

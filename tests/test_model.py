@@ -490,6 +490,8 @@ def test_loss_and_errors_are_logged_every_so_many_passes(caplog, every, lines):
     logged = [r.getMessage() for r in caplog.records if r.getMessage().startswith("pass ")]
     assert len(logged) == lines
     assert all(re.fullmatch(r"pass \d: loss 0?\d*\.\d+, errors .+, .+", line) for line in logged)
+    assert "trained 5 passes" in caplog.text
+    assert "all passes were made" in caplog.text
 
 
 @pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
