@@ -413,12 +413,13 @@ def test_train_into_head_saves_the_model(texts, tmp_path, redirection):
     assert NeuralNMFModel.load(tmp_path / "out").widths == (9, 3)
 
 
-def test_closed_streams_are_no_error(texts, tmp_path):
-    command = " ".join([*PYTHON, "train", str(texts), "--topics", "5,2", "--output"])
-    done = subprocess.run(
-        ["bash", "-c", f"{command} {tmp_path / 'out'} >&- 2>&-"], timeout=60, check=False
-    )
-    assert done.returncode == 0
+def test_closed_streams_are_no_error(texts, tmp_path, monkeypatch):
+    # Python gives None in the place of a closed stream. (Some versions of NumPy cannot be imported
+    # without stderr, so that this is not tried in a process of its own.)
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["train", str(texts), "--topics", "5,2", "--output", str(tmp_path / "out")]) == 0
+    monkeypatch.undo()
     assert NeuralNMFModel.load(tmp_path / "out").widths == (5, 2)
 
 
