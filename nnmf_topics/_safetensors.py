@@ -87,7 +87,7 @@ def _header(file: Any) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Return metadata, entries, and where the tensors start: 8 bytes of length, JSON, tensors."""
     length = int.from_bytes(_read(file, 8), "little")
     if length > _LARGEST_HEADER:
-        raise ValueError("it is no safetensors file, or has a header too large for a model")
+        raise ValueError("it is no safetensors file (gensim's own files are pickles: train anew)")
     text = _read(file, length)
     if len(text) < length or not length:
         raise ValueError("it is cut short or no safetensors file")

@@ -17,6 +17,8 @@ _DISTANCES: dict[str, Callable[[Any, Any], float]] = {
 class HasTopics(Protocol):
     """What is compared: any topic model of gensim."""
 
+    id2word: Any
+
     def get_topics(self) -> np.ndarray: ...  # noqa: D102
     def show_topic(self, topicid: int, topn: int) -> list[tuple[str, Any]]: ...  # noqa: D102
 
@@ -57,8 +59,8 @@ def diff(
     Raises
     ------
     ValueError
-        If the distance is unknown, the vocabularies differ in size, or with diagonal the numbers
-        of topics do.
+        If the distance is unknown, the vocabularies differ, or with diagonal the numbers of topics
+        do.
     TypeError
         If `other` is no topic model.
     """
@@ -66,13 +68,8 @@ def diff(
         raise ValueError(f"distance must be one of {', '.join(_DISTANCES)}, not {distance!r}")
     if not hasattr(other, "get_topics") or not hasattr(other, "show_topic"):
         raise TypeError(f"other must be a topic model, not {type(other).__name__}")
-    topics = [_positive(m.get_topics()) for m in (model, other)]
+    topics = _over_one_vocabulary(model, other)
     rows, columns = (len(t) for t in topics)
-    if topics[0].shape[1] != topics[1].shape[1]:
-        raise ValueError(
-            f"the models have {topics[0].shape[1]} and {topics[1].shape[1]} terms: only topics of "
-            "one vocabulary can be compared"
-        )
     if diagonal and rows != columns:
         raise ValueError(f"with diagonal=True both need as many topics, not {rows} and {columns}")
     words = [
@@ -91,6 +88,24 @@ def diff(
             notes[index] = [sorted(both)[:n_ann_terms], sorted(one)[:n_ann_terms]]
     largest = distances.max(initial=0.0)
     return (distances / largest if normed and largest > 1e-8 else distances), notes
+
+
+def _over_one_vocabulary(model: HasTopics, other: HasTopics) -> list[np.ndarray]:
+    """Return the topics of both; a vocabulary may have grown out of the other."""
+    topics = [_positive(m.get_topics()) for m in (model, other)]
+    sizes = [t.shape[1] for t in topics]
+    if sizes[0] != sizes[1]:
+        both = range(min(sizes))
+        if any(model.id2word.get(i) != other.id2word.get(i) for i in both):
+            raise ValueError(
+                f"the models have {sizes[0]} and {sizes[1]} terms: only topics of one vocabulary, "
+                "or of one that has grown out of the other, can be compared"
+            )
+        floor = float(min(t.min() for t in topics))
+        topics = [
+            np.pad(t, ((0, 0), (0, max(sizes) - t.shape[1])), constant_values=floor) for t in topics
+        ]
+    return topics
 
 
 def _positive(topics: np.ndarray) -> np.ndarray:

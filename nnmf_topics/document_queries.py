@@ -132,8 +132,9 @@ class DocumentQueries(LayerView):
         ----------
         bow : document or corpus
         minimum_probability : float, optional
-            Leave out topics with a smaller share of the document. With 0 all topics are there, with
-            1e-8 in place of zeros.
+            Leave out topics with a smaller share of the document. With 0 all topics are there: with
+            1e-8 in place of zeros, and alike in a document without a known word, as LdaModel has
+            it.
         minimum_phi_value : float, optional
             With per_word_topics: leave out topics with a smaller share of a word.
         per_word_topics : bool
@@ -179,8 +180,9 @@ class DocumentQueries(LayerView):
     def _shown(self, share: np.ndarray, minimum_probability: float | None) -> Shares:
         """Topics of a document; all of them where the threshold is 0, as LdaModel has them."""
         least = self.minimum_probability if minimum_probability is None else minimum_probability
-        if least <= SMALLEST and share.any():
-            share = np.maximum(share, self.dtype(SMALLEST))
+        if least <= SMALLEST:
+            uniform = self.dtype(1 / self.num_topics)
+            share = np.maximum(share, SMALLEST if share.any() else uniform, dtype=share.dtype)
         return self._above(share, least)
 
     def _word_topics(

@@ -138,7 +138,8 @@ def _check_pair(term: Any, weight: Any, where: str, num_terms: int, largest: flo
     if not 0 <= term < num_terms:
         raise ValueError(
             f"{where}: term id {term!s:.60} is outside the vocabulary of {num_terms} terms; use "
-            "the model's dictionary: words added to it are known after the next update"
+            "the model's dictionary, or set model.id2word: words added to it are known after the "
+            "next update"
         )
     if not isinstance(weight, _REAL):
         raise TypeError(

@@ -78,7 +78,7 @@ def fit(
     if new.documents == 0:
         return None
     logger.info(
-        "training %s topics on %d documents on %s",
+        "training %s topics on %d new documents on %s",
         *(", ".join(map(str, plan.widths)), new.documents, plan.device.name),
     )
     if not new.document_frequency.any():

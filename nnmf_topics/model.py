@@ -237,9 +237,15 @@ class NeuralNMFModel(LayeredQueries):
             self._set(trained)
 
     def _plan(self, chunksize: int | None, passes: int | None) -> Plan:
+        num_terms = vocabulary.vocabulary_size(self.id2word)
+        if num_terms < self.num_terms:
+            raise ValueError(
+                f"id2word has {num_terms} words where the model knows {self.num_terms}: it was "
+                "filtered or compactified, so that its ids mean other words now; train a new model"
+            )
         return Plan(
             widths=self.widths,
-            num_terms=max(self.num_terms, vocabulary.vocabulary_size(self.id2word)),
+            num_terms=num_terms,
             chunksize=self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1),
             passes=self.passes if passes is None else opt.whole("passes", passes, 1),
             loss=self.loss,

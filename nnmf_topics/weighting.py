@@ -92,12 +92,15 @@ class Weighting:
     def extended(self, new: Statistics, total: Statistics) -> "Weighting":
         """Return this with a weight for the terms that new documents made frequent enough.
 
-        All other weights stay, or else the documents seen before would mean something else now.
+        All other weights stay, or else the documents seen before would mean something else now. A
+        term needs twice as many documents as at the first training: seeing the same documents
+        again should change nothing.
         """
         if self.term_weights is None:
             return self
         weights = _term_weights(self.name, total)
-        enters = (self.term_weights == 0) & (new.document_frequency >= _least_frequency(total))
+        enough = total.document_frequency >= 2 * _least_frequency(total)
+        enters = (self.term_weights == 0) & (new.document_frequency > 0) & enough
         return replace(self, term_weights=np.where(enters, weights, self.term_weights))
 
     def drops_all(self, statistics: Statistics) -> bool:

@@ -1,8 +1,10 @@
+import copy
+
 import numpy as np
 import pytest
 from gensim import matutils
 from gensim.models import LdaModel
-from models import flat, planted, trained
+from models import copied, flat, lee_model, planted, trained
 
 DISTANCES = ("kullback_leibler", "hellinger", "jaccard", "jensen_shannon")
 
@@ -46,6 +48,19 @@ def test_an_lda_model_can_be_compared_with():
     distances, _ = trained().diff(lda)
     assert distances.shape == (6, 5)
     assert np.all(np.isfinite(distances))
+
+
+def test_a_model_can_be_compared_with_itself_before_its_dictionary_grew():
+    model = copied()
+    before = copy.deepcopy(model)
+    new = [model.id2word.doc2bow(["unheard"] * 3, allow_update=True)] * 12
+    model.update(new)
+    distances, _ = model.diff(before, "hellinger", normed=False)
+    assert distances.shape == (6, 6)
+    assert np.all(np.isfinite(distances))
+    np.testing.assert_allclose(before.diff(model, "hellinger", normed=False)[0], distances.T)
+    with pytest.raises(ValueError, match="grown out of the other"):
+        model.diff(lee_model())
 
 
 def test_wrong_arguments_are_errors_that_say_what_is_allowed():

@@ -204,6 +204,39 @@ def test_an_update_with_words_too_rare_to_have_a_weight_warns_and_changes_nothin
     assert fingerprint(model)[0] == before
 
 
+def test_a_dictionary_that_was_filtered_after_the_training_is_refused():
+    corpus, dictionary = animals()
+    model = NeuralNMFModel(corpus, (2,), dictionary, random_state=0)
+    dictionary.filter_extremes(no_below=2, no_above=1.0)
+    with pytest.raises(ValueError, match="it was filtered or compactified"):
+        model.update(corpus)
+
+
+@pytest.mark.parametrize("documents", [1, 3])
+def test_words_that_trickle_in_get_a_weight_when_ten_documents_have_them(documents):
+    data = planted()
+    model = NeuralNMFModel(data.corpus * 3, (6, 3), copied().id2word, random_state=0, passes=2)
+    new = model.id2word.doc2bow(["unheard", "unseen"], allow_update=True)
+    seen, weights = 0, []
+    while seen < 12:
+        model.update([[*data.corpus[seen], *new]] * documents, passes=1)
+        seen += documents
+        weights.append((seen, model.term_weights[new[0][0]] > 0))
+    assert all(has == (count >= 10) for count, has in weights)
+    assert model[new]
+
+
+def test_the_same_documents_again_give_no_word_a_weight():
+    corpus, dictionary = animals()
+    corpus = corpus * 60
+    rare = dictionary.doc2bow(["rare"], allow_update=True)
+    model = NeuralNMFModel([*corpus, *[rare] * 4], (2,), dictionary, random_state=0)
+    before = model.term_weights.copy()
+    assert before[rare[0][0]] == 0
+    model.update([*corpus, *[rare] * 4])
+    np.testing.assert_array_equal(model.term_weights, before)
+
+
 def test_a_failed_update_with_a_grown_dictionary_changes_nothing():
     corpus, dictionary = animals()
     model = NeuralNMFModel(corpus, (2,), dictionary, random_state=0)
