@@ -75,6 +75,8 @@ class DocumentQueries(LayerView):
             shares = _rows_of_one(weights)
             score += likelihood.log_likelihood(X, shares, self._topics, term_weights, frequency)
             first = last
+        if gamma is not None and len(gamma) != first:
+            raise ValueError(f"gamma has {len(gamma)} rows for {first} documents")
         return np.float64(score * subsample_ratio)
 
     def log_perplexity(self, chunk: Source, total_docs: int | None = None) -> float:
@@ -87,15 +89,17 @@ class DocumentQueries(LayerView):
             Taken as in gensim; a bound per word does not depend on it.
         """
         del total_docs
-        matrix = sp.hstack([*self._chunks(chunk)], format="csc")
-        words = float(matrix.sum())
+        bound, words, documents = 0.0, 0.0, 0
+        for X in self._chunks(chunk):
+            bound, words = bound + self.bound(X), words + float(X.sum())
+            documents += X.shape[1]
         if not words:
             raise ValueError("the documents have no words: there is no perplexity")
-        per_word = self.bound(matrix) / words
+        per_word = bound / words
         logger.info(
             "%.3f per-word bound, %.1f perplexity estimate based on a held-out corpus of %i "
             "documents with %i words",
-            *(per_word, np.exp2(-per_word), matrix.shape[1], words),
+            *(per_word, np.exp2(-per_word), documents, words),
         )
         return per_word
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,8 +65,7 @@ def fit(
 
     Returns
     -------
-    Trained, or None if there is nothing to learn from: no documents, or, with something known,
-    only words without a weight.
+    Trained, or None if there are no documents.
 
     Raises
     ------
@@ -86,7 +85,8 @@ def fit(
     weighting, statistics = _weighting(new, plan, known)
     if weighting.drops_all(new):
         if known is not None:
-            return None
+            logger.warning("no word of the new documents has a weight yet: they are only counted")
+            return replace(known, statistics=statistics)
         raise ValueError(
             'all words are too rare to be weighted: give more documents, or weighting="none"'
         )
@@ -139,7 +139,7 @@ def _start(
             chunks, memory.factors, memory=memory, loss=plan.loss, passes=passes, device=plan.device
         )
 
-    memory = best_start(known, sample * weight, trial, plan.device, plan.random_state)
+    memory = best_start(known, sample * weight, trial, plan.loss, plan.device, plan.random_state)
     return memory.factors, memory
 
 

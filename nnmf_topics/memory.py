@@ -1,19 +1,24 @@
 """What is kept of documents seen before: their loss, as a quadratic model of the factors.
 
-With its codes held, the loss of a document is quadratic in every factor; letting the codes follow
-can only lower it. So the sums that the step is made of (gradient and curvature, of the size of the
-factors) also say, without the documents, what a change of the factors costs them. The idea is that
-of the sufficient statistics of online NMF (Mairal et al., "Online learning for matrix factorization
-and sparse coding", 2010). Changes of several layers at once are taken to add up.
+With its codes held, the loss of a document is quadratic in every factor, and for one layer letting
+the codes follow can only lower it. So sums of the size of the factors say, without the documents,
+what a change of the factors costs them. The idea is that of the sufficient statistics of online NMF
+(Mairal et al., "Online learning for matrix factorization and sparse coding", 2010).
+
+With several layers this is a model: the slope follows the codes, which the curvature holds, and
+changes of several layers are taken to add up. What it promises to gain is therefore bounded.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnmf_topics._backend import namespace
-from nnmf_topics._typing import Array
+from nnmf_topics._backend import device_of, namespace
+from nnmf_topics._typing import Array, LossName
 from nnmf_topics.network import Evaluation
 from nnmf_topics.nnls import nnls
+
+_LEAST_SHARE = 0.9
+"""Documents seen before lose no more than a tenth of their loss in the model."""
 
 
 class Memory:
@@ -24,14 +29,16 @@ class Memory:
     factors : A_0 (terms, k_0), then A_l (k_{l-1}, k_l)
     evaluation : Evaluation
         Of the documents, at these factors.
+    loss : {"layerwise", "energy", "reconstruction"}
     """
 
-    def __init__(self, factors: Sequence[Array], evaluation: Evaluation) -> None:
-        self.factors, self.evaluation = tuple(factors), evaluation
+    def __init__(
+        self, factors: Sequence[Array], evaluation: Evaluation, loss: LossName = "layerwise"
+    ) -> None:
+        self.factors, self.evaluation, self.loss = tuple(factors), evaluation, loss
         self._gradient = evaluation.gradient(factors)
-        # The curvature in A_l is L D H for a change D, L being the Gram matrix of the topics below.
-        self._below = _grams_below(factors)
-        self._data = self._gradient[0] - factors[0] @ evaluation.curvature[0]
+        self._left, self._right = _curvature(factors, evaluation, loss)
+        self._data = self._gradient[0] - factors[0] @ self._right[0]
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:
         """Return the evaluation at other factors; errors and usage are those last seen."""
@@ -39,18 +46,21 @@ class Memory:
         value, upper = self.evaluation.value, []
         for layer, (A, anchor) in enumerate(zip(factors, self.factors, strict=True)):
             D = A - anchor
-            bend = D @ self.evaluation.curvature[layer]
+            bend = D @ self._right[layer]
             if layer:
-                bend = self._below[layer - 1] @ bend
+                bend = self._left[layer] @ bend
                 upper.append(self._gradient[layer] + bend)
             value = value + xp.sum(D * (self._gradient[layer] + bend / 2), dtype=xp.float64)
         return replace(
             self.evaluation,
-            value=value,
+            value=self._bounded(value),
             data=self._data,
-            mix=self.evaluation.curvature[0],
+            mix=self._right[0],
             upper=tuple(upper),
         )
+
+    def _bounded(self, value: Array) -> Array:
+        return namespace(value).maximum(value, _LEAST_SHARE * self.evaluation.value)
 
     def rebased(self, factors: Sequence[Array]) -> "Memory":
         """Return the memory in other topics, which may have nothing to do with the present ones.
@@ -61,14 +71,15 @@ class Memory:
         """
         xp = namespace(factors[0])
         translations: list[Array] = []
+        left, _ = _curvature(factors, self.evaluation, self.loss)
         value, upper = self.evaluation.value, []
         for layer, (A, old) in enumerate(zip(factors, self.factors, strict=True)):
             target = translations[-1] @ old if layer else old
             translations.append(nnls(A, target).S)
             D = A @ translations[-1] - target
-            bend = D @ self.evaluation.curvature[layer]
+            bend = D @ self._right[layer]
             if layer:
-                bend = _grams_below(factors)[layer - 1] @ bend
+                bend = left[layer] @ bend
                 upper.append(bend @ translations[-1].T)
                 value = value + xp.sum(D * bend, dtype=xp.float64) / 2
             else:
@@ -80,20 +91,32 @@ class Memory:
         usage = [T @ u for T, u in zip(translations, self.evaluation.usage, strict=True)]
         rebased = replace(
             self.evaluation,
-            value=value,
+            value=self._bounded(value),
             data=self._data @ translations[0].T,
             mix=curvature[0],
             upper=tuple(upper),
             curvature=tuple(curvature),
             usage=tuple(usage),
         )
-        return Memory(factors, rebased)
+        return Memory(factors, rebased, self.loss)
 
 
-def _grams_below(factors: Sequence[Array]) -> list[Array]:
-    """Twice the Gram matrices of the topics below the layers 1, 2, ..."""
-    grams, gram = [], factors[0].T @ factors[0]
+def _curvature(
+    factors: Sequence[Array], evaluation: Evaluation, loss: LossName
+) -> tuple[list[Array], list[Array]]:
+    """Return L and H of every layer: a change D of its factor bends the loss by L D H.
+
+    The codes are held. L of the finest layer is the identity and not used.
+    """
+    xp = namespace(factors[0])
+    left, gram = [evaluation.mix], factors[0].T @ factors[0]
     for A in factors[1:]:
-        grams.append(2 * gram)
+        eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram))
+        left.append(2 * (eye if loss == "energy" else gram))
         gram = A.T @ gram @ A
-    return grams
+    right = [*evaluation.curvature]
+    for layer in reversed(range(1, len(factors) - 1)):
+        if loss != "energy":  # the terms of the layers above go through this factor too
+            through = factors[layer + 1] @ right[layer + 1] @ factors[layer + 1].T
+            right[layer] = through if loss == "reconstruction" else right[layer] + through
+    return left, right

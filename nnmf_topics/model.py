@@ -187,13 +187,14 @@ class NeuralNMFModel(LayeredQueries):
         The documents seen before are remembered as what a change of the topics would cost them, in
         memory that does not grow with their number. Terms that were added to the dictionary since
         are taken in. An interrupted training leaves the model as it was after the last whole pass;
-        bad input leaves it as it was before.
+        bad input leaves it as it was before. Other threads may ask meanwhile, but not while terms
+        are taken in.
 
         Parameters
         ----------
         corpus : gensim corpus or SciPy sparse matrix (terms, documents)
-            Of new documents. If there are none, or all their words are too rare to have a weight,
-            the model logs a warning and stays as it is.
+            Of new documents. If there are none, the model logs a warning and stays as it is; if all
+            their words are too rare to have a weight, they are counted.
         chunksize, passes, eval_every : int, optional
             Default: those of the model.
         **options
@@ -224,15 +225,18 @@ class NeuralNMFModel(LayeredQueries):
             return called is not None and called(trained.history.passes - 1)
 
         before, drawn = self._trained, self.random_state.get_state()
+        terms, metrics = self.num_terms, self.metrics
         try:
             on_start = begin if self.callbacks else None
             trained = fit(corpus, plan, known, on_start=on_start, on_pass=keep)
         except BaseException:
-            if self._trained is before:
+            if self._trained is before or not self.history.passes:  # before the first whole pass
+                self._set(before)
+                self.num_terms, self.metrics = terms, metrics
                 self.random_state.set_state(drawn)
             raise
         if trained is None:
-            logger.warning("no documents to train on, or none with a word that has a weight")
+            logger.warning("no documents to train on: the model stays as it is")
         else:
             self._set(trained)
 
@@ -327,10 +331,12 @@ class NeuralNMFModel(LayeredQueries):
         It is the same object until the next training, so that labels stay; they are not part of
         the model's file: ``hierarchy.save`` keeps them.
         """
-        if self._hierarchy is None:
+        hierarchy = self._hierarchy
+        if hierarchy is None:
             word_of = partial(vocabulary.word_of, self.id2word)
-            self._hierarchy = build_hierarchy(self.factors, word_of, self.topic_masses(-1))
-        return self._hierarchy
+            hierarchy = build_hierarchy(self.factors, word_of, self.topic_masses(-1))
+            self._hierarchy = hierarchy
+        return hierarchy
 
     def encode(self, corpus: Source | Bow) -> list[np.ndarray]:
         """Return the codes of documents at every layer: exact nonnegative least squares.

@@ -34,7 +34,7 @@ class History:
     ----------
     loss : tuple of float
         Loss after each pass, as a share of ||X||_F^2. It never rises. Documents of earlier
-        trainings count, as they are remembered.
+        trainings count, as they are remembered; in `errors` as they were when last seen.
     errors : tuple of tuple of float
         Relative error ||X - A_0 ... A_l S_l|| / ||X|| of every layer, after each pass.
     start_loss : float
@@ -131,7 +131,8 @@ def train(
     passes : int, optional
         Passes at most; None means on to `tol`, but at most MOST_PASSES.
     tol : float
-        Stop when a pass lowers the loss by less than this share of that of the corpus.
+        Stop when a pass lowers the loss by less than this share of that of the corpus; by less
+        still where steps had to be shortened.
     device : Device, optional
         Default: the host.
     warm : bool

@@ -13,7 +13,7 @@ import scipy.optimize
 import scipy.sparse as sp
 
 from nnmf_topics._backend import Device
-from nnmf_topics._typing import Matrix
+from nnmf_topics._typing import LossName, Matrix
 from nnmf_topics.initializers import initialize
 from nnmf_topics.memory import Memory
 from nnmf_topics.trained import Trained
@@ -29,6 +29,7 @@ def best_start(
     known: Trained,
     sample: Matrix,
     trial: Trial,
+    loss: LossName,
     device: Device,
     random_state: np.random.RandomState,
 ) -> Memory:
@@ -41,6 +42,7 @@ def best_start(
         New documents.
     trial : callable
         Trains on them from the factors of a memory, for some passes.
+    loss : {"layerwise", "energy", "reconstruction"}
     device : Device
     random_state : numpy.random.RandomState
     """
@@ -49,7 +51,7 @@ def best_start(
     fresh = _numbered_as(known.factors, initialize("layerwise", both, widths, random_state))
     with device.active():
         present = Memory(
-            [device.put(A) for A in known.factors], known.evaluation.mapped(device.put)
+            [device.put(A) for A in known.factors], known.evaluation.mapped(device.put), loss
         )
         other = present.rebased([device.put(A) for A in fresh])
     stay, move = (trial(memory, _TRIAL_PASSES) for memory in (present, other))

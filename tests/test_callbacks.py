@@ -10,7 +10,7 @@ from gensim.models.callbacks import (
     Metric,
     PerplexityMetric,
 )
-from models import copied, planted
+from models import copied, fingerprint, planted
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics.training import StopReason
@@ -112,6 +112,35 @@ def test_an_error_in_a_callback_leaves_the_model_of_that_pass():
     with pytest.raises(OSError, match="disk full"):
         model.update(data.corpus)
     assert model.history.passes == 2
+
+
+def test_a_failure_before_the_first_whole_pass_leaves_all_as_it_was():
+    class Broken(Metric):
+        logger, title = None, "broken"
+
+        def get_value(self, **_):
+            raise OSError("gone")
+
+        def __str__(self):
+            return "broken"
+
+    model = copied()
+    before, documents = fingerprint(model), model.num_documents
+    model.callbacks = [DiffMetric(), Broken()]
+    corpus = planted().corpus[:20]
+
+    def stream():
+        stream.reads += 1
+        for number, document in enumerate(corpus):
+            if stream.reads == 4 and number == 10:
+                raise OSError("the disk is gone")
+            yield document
+
+    stream.reads = 0
+    with pytest.raises(OSError, match="the disk is gone"):
+        model.update(stream)
+    assert model.num_documents == documents
+    assert fingerprint(model) == before
 
 
 def test_models_can_be_copied_in_the_middle_of_a_training():

@@ -2,10 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
-from models import animals, copied, fingerprint, loaded, planted
+from models import animals, copied, fingerprint, lee, loaded, planted
 from test_training import LOSSES, random_data, start
 
-from nnmf_topics import NeuralNMFModel
+from nnmf_topics import NeuralNMFModel, losses
 from nnmf_topics._backend import to_host
 from nnmf_topics.datasets import make_hierarchical_corpus
 from nnmf_topics.memory import Memory
@@ -28,7 +28,7 @@ def test_at_the_factors_where_documents_were_seen_their_memory_is_their_evaluati
     factors = [store.xp.put(A) for A in start(X, (5, 3))]
     norm = store.xp.put(np.sum(X * X))
     evaluation, _ = evaluate(factors, store.data(X), norm, loss)
-    found = Memory(factors, evaluation)(factors)
+    found = Memory(factors, evaluation, loss)(factors)
     np.testing.assert_allclose(to_host(found.value), to_host(evaluation.value))
     pairs = zip(found.gradient(factors), evaluation.gradient(factors), strict=True)
     for A, B in pairs:
@@ -51,7 +51,7 @@ def test_the_memory_of_one_layer_is_the_loss_with_the_codes_held_and_bounds_the_
 def test_the_gradient_of_the_memory_equals_central_differences(loss):
     X = random_data(2)
     factors = start(X, (5, 3))
-    memory, point = Memory(factors, evaluated(factors, X, loss)), moved(factors, 0.1)
+    memory, point = Memory(factors, evaluated(factors, X, loss), loss), moved(factors, 0.03)
     rng = np.random.RandomState(3)
     directions = [rng.standard_normal(A.shape) for A in point]
     slope = sum(
@@ -193,15 +193,54 @@ def test_words_added_to_the_dictionary_are_learnt_by_the_next_update():
     assert model.level(0).num_terms == known + 2
 
 
-def test_an_update_with_words_too_rare_to_have_a_weight_warns_and_changes_nothing(caplog):
+def test_documents_of_words_without_a_weight_are_counted_until_they_have_one(caplog):
     model = copied()
-    rare = int(np.argmin(model.term_weights))
-    assert model.term_weights[rare] > 0  # in the planted corpus all words have one
     unknown = model.id2word.doc2bow(["unheard"], allow_update=True)
-    before = fingerprint(model)[0]
+    topics = model.get_topics()
     model.update([unknown])
-    assert "none with a word that has a weight" in caplog.text
-    assert fingerprint(model)[0] == before
+    assert "only counted" in caplog.text
+    assert model.num_documents == len(planted().corpus) + 1
+    np.testing.assert_array_equal(model.get_topics()[:, : topics.shape[1]], topics)
+    for _ in range(9):
+        model.update([unknown])
+    assert model.term_weights[unknown[0][0]] > 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("widths", [(5, 3), (5, 4, 3)])
+def test_the_curvature_of_the_memory_is_that_of_the_loss_with_the_codes_held(loss, widths):
+    X = random_data(9)
+    factors = start(X, widths)
+    memory = Memory(factors, evaluated(factors, X, loss), loss)
+    codes = forward(factors, X).codes
+
+    def held(point):
+        gram, rhs = point[0].T @ point[0], point[0].T @ X
+        return float(losses.evaluate(loss, point, codes, gram, rhs, np.sum(X * X)).value)
+
+    rng = np.random.RandomState(0)
+    for layer, A in enumerate(factors):
+        D = rng.standard_normal(A.shape)
+        sides = [[*factors[:layer], A + h * D, *factors[layer + 1 :]] for h in (-1, 0, 1)]
+        bend = held(sides[0]) - 2 * held(sides[1]) + held(sides[2])
+        slopes = [memory(point).gradient(point)[layer] for point in sides[1:]]
+        np.testing.assert_allclose(np.sum(D * (slopes[1] - slopes[0])), bend, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("widths", [(10, 3), (12, 6, 3)])
+@pytest.mark.parametrize("weighting", ["none", "log-idf"])
+def test_updates_of_a_tiny_model_keep_the_loss_positive_and_the_file_readable(
+    loss, widths, weighting
+):
+    data = lee()
+    model = NeuralNMFModel(
+        data.corpus[:4], widths, data.dictionary, loss=loss, weighting=weighting, random_state=0
+    )
+    for first in (4, 34, 35):
+        model.update(data.corpus[first : first + 30], passes=5)
+        assert min(model.history.loss) > 0
+        assert fingerprint(loaded(model)) == fingerprint(model)
 
 
 def test_a_dictionary_that_was_filtered_after_the_training_is_refused():
