@@ -11,7 +11,7 @@ from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, InitName, LossName, Matrix
 from nnmf_topics.corpus import Corpus, Source
-from nnmf_topics.initializers import initialize
+from nnmf_topics.initializers import in_parts, initialize
 from nnmf_topics.memory import Memory
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History, State
@@ -128,18 +128,15 @@ def _start(
     if known is None:
         return initialize(plan.init, sample, plan.widths, plan.random_state), None
     # A sample has to weigh as much as the corpus, beside the documents seen before.
-    weight = np.sqrt(documents / max(sample.shape[1], 1), dtype=sample.dtype)
-    chunks = [
-        sample[:, a : a + plan.chunksize] * weight
-        for a in range(0, sample.shape[1], plan.chunksize)
-    ]
+    sample = sample * np.sqrt(documents / max(sample.shape[1], 1), dtype=sample.dtype)
+    chunks = in_parts(sample, plan.chunksize)
 
     def trial(memory: Memory, passes: int) -> State:
         return training.train(
             chunks, memory.factors, memory=memory, loss=plan.loss, passes=passes, device=plan.device
         )
 
-    memory = best_start(known, sample * weight, trial, plan.loss, plan.device, plan.random_state)
+    memory = best_start(known, sample, trial, plan.loss, plan.device, plan.random_state)
     return memory.factors, memory
 
 

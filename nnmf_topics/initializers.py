@@ -73,16 +73,16 @@ def _stack(
     signal = X
     for k in widths:
         A = unit_columns(nndsvd(signal, k, random_state))
-        parts = _in_parts(signal)
+        parts = in_parts(signal, _PART)
         A = alternate(parts, A, alternations)
         factors.append(A)
         signal = np.concatenate([nnls(A, part).S for part in parts], axis=1)
     return factors
 
 
-def _in_parts(X: Matrix) -> list[Matrix]:
-    """Documents by the thousand, as a pass has them: solving for all at once takes memory."""
-    return [X[:, first : first + _PART] for first in range(0, X.shape[1], _PART)]
+def in_parts(X: Matrix, documents: int) -> list[Matrix]:
+    """So many documents at a time, as a pass has them: solving for all at once takes memory."""
+    return [X[:, first : first + documents] for first in range(0, X.shape[1], documents)]
 
 
 def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> Array:

@@ -48,7 +48,7 @@ class Memory:
             D = A - anchor
             bend = D @ self._right[layer]
             if layer:
-                bend = self._left[layer] @ bend
+                bend = self._left[layer - 1] @ bend
                 upper.append(self._gradient[layer] + bend)
             value = value + xp.sum(D * (self._gradient[layer] + bend / 2), dtype=xp.float64)
         return replace(
@@ -79,7 +79,7 @@ class Memory:
             D = A @ translations[-1] - target
             bend = D @ self._right[layer]
             if layer:
-                bend = left[layer] @ bend
+                bend = left[layer - 1] @ bend
                 upper.append(bend @ translations[-1].T)
                 value = value + xp.sum(D * bend, dtype=xp.float64) / 2
             else:
@@ -104,12 +104,12 @@ class Memory:
 def _curvature(
     factors: Sequence[Array], evaluation: Evaluation, loss: LossName
 ) -> tuple[list[Array], list[Array]]:
-    """Return L and H of every layer: a change D of its factor bends the loss by L D H.
+    """Return L and H: a change D of a factor bends the loss by L D H, its codes held.
 
-    The codes are held. L of the finest layer is the identity and not used.
+    L is the identity in the finest layer, and left out there.
     """
     xp = namespace(factors[0])
-    left, gram = [evaluation.mix], factors[0].T @ factors[0]
+    left, gram = [], factors[0].T @ factors[0]
     for A in factors[1:]:
         eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram))
         left.append(2 * (eye if loss == "energy" else gram))

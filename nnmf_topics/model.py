@@ -268,6 +268,8 @@ class NeuralNMFModel(LayeredQueries):
             logger.info("pass %d: loss %.6f, errors %s", history.passes, history.loss[-1], errors)
 
     def _set(self, trained: Trained | None) -> None:
+        if trained is self._trained:
+            return  # nor is the hierarchy another one
         self._trained = trained
         self._hierarchy = None
         if trained is not None:

@@ -104,11 +104,17 @@ def one_of(name: str, value: Any, choices: Any) -> Any:
 
 
 def float_dtype(value: Any) -> type[np.floating[Any]]:
-    """Return np.float32 or np.float64, from anything that NumPy takes for one of them."""
+    """Return np.float32 or np.float64, from anything that NumPy takes for one of them.
+
+    gensim takes float16 too: it is too coarse to train with, and becomes float32.
+    """
     try:
         dtype = None if value is None else np.dtype(value).type
     except TypeError:
         dtype = None
+    if dtype is np.float16:
+        logger.info("dtype float16 is too coarse to train with: float32 is used")
+        return np.float32
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be numpy.float32 or numpy.float64, not {value!r}")
     return dtype  # type: ignore[no-any-return]

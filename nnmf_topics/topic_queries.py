@@ -116,20 +116,7 @@ class TopicQueries(LayerView):
         scored = zip(words, coherence_model.get_coherence_per_topic(), strict=True)
         return sorted(scored, key=lambda pair: pair[1], reverse=True)
 
-    def diff(
-        self,
-        other: Any,
-        distance: str = "kullback_leibler",
-        num_words: int = 100,
-        n_ann_terms: int = 10,
-        diagonal: bool = False,
-        annotation: bool = True,
-        normed: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return how much each topic differs from those of another model; see `comparison.diff`."""
-        return comparison.diff(
-            *(self, other, distance, num_words, n_ann_terms, diagonal, annotation, normed)
-        )
+    diff = comparison.diff
 
 
 class TopicState:

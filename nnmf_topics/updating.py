@@ -16,6 +16,7 @@ from nnmf_topics._backend import Device
 from nnmf_topics._typing import LossName, Matrix
 from nnmf_topics.initializers import initialize
 from nnmf_topics.memory import Memory
+from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import State
 
@@ -78,13 +79,8 @@ def _numbered_as(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> list[n
     for layer, (A, B) in enumerate(zip(old, new, strict=True)):
         B = B[order]
         topics = [topics[0] @ A, topics[1] @ B] if layer else [A, B]
-        cosines = (topics[0] / _lengths(topics[0])).T @ (topics[1] / _lengths(topics[1]))
+        cosines = unit_columns(topics[0]).T @ unit_columns(topics[1])
         _, order = scipy.optimize.linear_sum_assignment(cosines, maximize=True)
         numbered.append(B[:, order])
         topics[1] = topics[1][:, order]
     return numbered
-
-
-def _lengths(A: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(A, axis=0)
-    return np.where(lengths > 0, lengths, 1.0)

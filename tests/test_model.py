@@ -626,6 +626,14 @@ def test_the_hierarchy_shows_the_words_of_show_topic():
     assert sum(root.weight for root in model.hierarchy) == pytest.approx(1)
 
 
+def test_labels_survive_a_refused_update():
+    model = copied()
+    model.hierarchy[0].label = "mine"
+    with pytest.raises(ValueError, match="document 0"):
+        model.update([[(0, -1)]])
+    assert "mine" in str(model.hierarchy)
+
+
 def test_labels_stay_until_the_next_training():
     model = copied()
     model.hierarchy[0].label = "mine"

@@ -81,7 +81,7 @@ def test_wrong_widths_are_an_error_that_names_num_topics(num_topics, error):
         ("loss", ("kl", "", None, 3, "LAYERWISE")),
         ("weighting", ("tfidf", "", None, 3)),
         ("init", ("svd", "", None, 3)),
-        ("dtype", (np.float16, np.int32, "abc", None, object, complex)),
+        ("dtype", (np.int32, "abc", None, object, complex)),
         ("device", ("gpu", "", "cuda:x", "cpu:0", "cuda:-1", None, 0)),
     ],
 )
@@ -171,3 +171,9 @@ def test_update_accepts_the_options_of_gensims_update():
         model.update(corpus, passes=1, **dict.fromkeys(names))
     with pytest.raises(TypeError, match="decai"):
         model.update(corpus, decai=0.5)
+
+
+def test_half_precision_becomes_single_as_gensim_takes_it(caplog):
+    caplog.set_level("INFO", "nnmf_topics.model")
+    assert build(dtype=np.float16).dtype is np.float32
+    assert "float32 is used" in caplog.text
