@@ -84,21 +84,19 @@ class Forward(NamedTuple):
     pullback: Callable[[Sequence[Array]], list[Adjoint]]
 
 
-def forward(
-    factors: Sequence[Array], X: Matrix, supports: Sequence[Array | None] | None = None
-) -> Forward:
+def forward(factors: Sequence[Array], X: Matrix, near: Sequence[Array] | None = None) -> Forward:
     """Encode documents layer by layer.
 
     Parameters
     ----------
     factors : A_0 (terms, k_0), then A_l (k_{l-1}, k_l)
     X : Matrix (terms, n)
-    supports : boolean Arrays (k_l, n), optional
-        Guesses of where the codes are positive.
+    near : Arrays (k_l, n), optional
+        Codes to start from.
     """
     layers: list[Solution] = []
-    for A, support in zip(factors, supports or [None] * len(factors), strict=True):
-        layers.append(nnls(A, layers[-1].S if layers else X, support))
+    for A, S in zip(factors, near or [None] * len(factors), strict=True):
+        layers.append(nnls(A, layers[-1].S if layers else X, S))
 
     def pullback(gradients: Sequence[Array]) -> list[Adjoint]:
         adjoints = [layers[-1].pullback(gradients[-1])]
@@ -115,15 +113,15 @@ def evaluate(
     X: Matrix,
     norm: Array,
     loss: LossName,
-    supports: Sequence[Array | None] | None = None,
+    near: Sequence[Array] | None = None,
 ) -> tuple[Evaluation, list[Array]]:
-    """Loss and gradient on one chunk; also the supports, to start the next pass from.
+    """Loss and gradient on one chunk; also the codes, to start the next pass from.
 
     X is read by two products with k_0 columns: A_0^T X, and X (V + U_0)^T that serves the loss and
     the first layer's derivative together.
     """
     xp = namespace(norm)
-    codes, gram, rhs, pullback = forward(factors, X, supports)
+    codes, gram, rhs, pullback = forward(factors, X, near)
     term = losses.evaluate(loss, factors, codes, gram, rhs, norm)
     first, *rest = pullback(term.codes)
     upper = [
@@ -140,4 +138,4 @@ def evaluate(
         curvature=(term.mix, *(S @ S.T for S in codes[1:])),
         usage=tuple(xp.sum(S, axis=1) for S in codes),
     )
-    return result, [S > 0 for S in codes]
+    return result, codes

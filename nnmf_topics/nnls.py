@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array, Matrix
-from nnmf_topics.pivoting import guess_support, solve
+from nnmf_topics.coordinate_descent import coordinate_descent
+from nnmf_topics.pivoting import solve
 from nnmf_topics.support_systems import SupportSystems
+
+_COLD_SWEEPS, _WARM_SWEEPS = 4, 2
 
 
 class Adjoint(NamedTuple):
@@ -41,7 +44,7 @@ class Solution(NamedTuple):
     pullback: Callable[[Array], Adjoint]
 
 
-def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
+def nnls(A: Array, X: Matrix, near: Array | None = None) -> Solution:
     """Solve min_{S >= 0} ||X - A S||_F^2.
 
     Parameters
@@ -50,9 +53,9 @@ def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
         The factor, nonnegative or not, of any rank.
     X : Matrix of shape (m, n)
         Dense or sparse data, one column a document.
-    support : boolean Array of shape (k, n), optional
-        A guess of where S is positive, such as that of the last pass. It changes the time, and
-        which of several solutions is found where topics are linearly dependent.
+    near : Array of shape (k, n), optional
+        Codes to start from, such as those of the last pass. They change the time, and which of
+        several solutions is found where topics are linearly dependent.
 
     Returns
     -------
@@ -67,8 +70,7 @@ def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
     """
     gram, rhs = A.T @ A, (X.T @ A).T
     safe_gram = well_posed(gram)
-    guess = guess_support(safe_gram, rhs) if support is None else support
-    systems = SupportSystems(safe_gram, guess)
+    systems = SupportSystems(safe_gram, _likely_support(safe_gram, rhs, near))
     S = solve(safe_gram, rhs, systems)
 
     def pullback(dS: Array) -> Adjoint:
@@ -77,6 +79,15 @@ def nnls(A: Array, X: Matrix, support: Array | None = None) -> Solution:
         return Adjoint(U, -(SU + SU.T))
 
     return Solution(S, gram, rhs, pullback)
+
+
+def _likely_support(gram: Array, rhs: Array, near: Array | None) -> Array:
+    """Where codes are positive after a few sweeps, by default from the clipped solution."""
+    if near is not None:
+        return coordinate_descent(gram, rhs, near, _WARM_SWEEPS) > 0
+    xp = namespace(gram, rhs)
+    clipped = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
+    return coordinate_descent(gram, rhs, clipped, _COLD_SWEEPS) > 0
 
 
 def well_posed(gram: Array) -> Array:

@@ -9,23 +9,29 @@ from collections.abc import Sequence
 
 from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array
+from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.network import Evaluation
 
 _SWEEPS = 2
 _INNER_STEPS = 30
-_ROW_BITS = 2**18
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
 def unit_columns(A: Array) -> Array:
     """Scale the columns to unit Euclidean length; an all-zero column stays."""
+    return A / column_lengths(A)
+
+
+def column_lengths(A: Array) -> Array:
+    """Euclidean lengths of the columns; 1 of an all-zero column."""
     xp = namespace(A)
     largest = xp.max(xp.abs(A), axis=0)
-    if not xp.all((largest > 1e-9) & (largest < 1e9)):
-        # Squares of very large or small entries over- or underflow in single precision.
-        A = A / xp.where(largest > 0, largest, xp.ones_like(largest))
-    squares = xp.sum(A * A, axis=0)
-    return A / xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
+    largest = xp.where(largest > 0, largest, xp.ones_like(largest))
+    if xp.all((largest > 1e-9) & (largest < 1e9)):
+        squares = xp.sum(A * A, axis=0)
+        return xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
+    # Squares of very large or small entries over- or underflow in single precision.
+    return largest * column_lengths(A / largest)
 
 
 class GramDescent:
@@ -76,31 +82,9 @@ class GramDescent:
 
 
 def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
-    """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0, one column at a time.
-
-    Exact in one column a_j = A_j + D_j, the others fixed: with N = I - H / diag(H) by rows,
-    a_j = max(0, c_j + sum_i N_ji a_i), where c = (A (H - mix) - data) / diag(H) does not change.
-    Terms do not interact: they are taken in blocks that stay in the processor's cache.
-    """
-    xp = namespace(A)
-    diagonal = xp.linalg.diagonal(H)
-    # Without curvature no length of the step is right: leave the topic where it is.
-    diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))
-    eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
-    N, M = eye - H / diagonal[:, None], (H - mix.T) / diagonal[:, None]
-    zero = xp.zeros(1, dtype=A.dtype, device=device_of(A))
-    moved = xp.empty((A.shape[1], A.shape[0]), dtype=A.dtype, device=device_of(A))
-    terms = _ROW_BITS // xp.finfo(A.dtype).bits
-    for start in range(0, A.shape[0], terms):
-        stop = min(start + terms, A.shape[0])
-        block = moved[:, start:stop]
-        slope = xp.empty_like(block)
-        block[:, :], slope[:, :] = A[start:stop, :].T, data[start:stop, :].T
-        constant = M @ block - slope / diagonal[:, None]
-        for _ in range(_SWEEPS):
-            for j in range(A.shape[1]):
-                block[j, :] = xp.maximum(constant[j, :] + N[j, :] @ block, zero)
-    return _kept_alive(moved.T, A)
+    """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0; G = data + A mix."""
+    rhs = (H - mix.T) @ A.T - data.T
+    return kept_alive(coordinate_descent(H, rhs, A.T, _SWEEPS).T, A)
 
 
 def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
@@ -116,10 +100,10 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = moved + ((momentum - 1) / following) * (moved - D)
         D, momentum = moved, following
-    return _kept_alive(xp.clip(A + D, 0.0, None), A)
+    return kept_alive(xp.clip(A + D, 0.0, None), A)
 
 
-def _kept_alive(moved: Array, A: Array) -> Array:
+def kept_alive(moved: Array, A: Array) -> Array:
     """Leave a column as it was where the step would make it all zero: it could never return."""
     xp = namespace(A)
     alive = xp.max(moved, axis=0) > 0

@@ -17,30 +17,9 @@ from nnmf_topics.support_systems import SupportSystems, with_columns
 
 logger = logging.getLogger(__name__)
 
-_GUESS_SWEEPS = 4
 _PATIENCE = 3  # full exchanges without progress before single ones (Kim and Park use 3)
 _MOST_ROUNDS = 30
 _MOST_LINKS = 4  # rounds whose systems are kept for the backward pass
-
-
-def guess_support(gram: Array, rhs: Array) -> Array:
-    """Where codes are positive after a few sweeps of coordinate descent from the clipped solution.
-
-    Parameters
-    ----------
-    gram : Array of shape (k, k), positive definite
-    rhs : Array of shape (k, n)
-
-    Returns
-    -------
-    boolean Array of shape (k, n)
-    """
-    xp = namespace(gram, rhs)
-    S = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
-    for _ in range(_GUESS_SWEEPS):
-        for j in range(gram.shape[0]):
-            S[j, :] = xp.clip(S[j, :] + (rhs[j, :] - gram[j, :] @ S) / gram[j, j], 0.0, None)
-    return S > 0
 
 
 def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:

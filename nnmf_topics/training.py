@@ -67,7 +67,7 @@ class State:
 
 
 class _Objective:
-    """The loss of all documents; knows the supports in each chunk from one call to the next."""
+    """The loss of all documents; knows the codes of each chunk from one call to the next."""
 
     def __init__(
         self,
@@ -79,19 +79,19 @@ class _Objective:
     ) -> None:
         self.chunks, self.loss, self.device, self.memory = chunks, loss, device, memory
         self.warm = warm
-        self.supports: list[list[Array]] = []
+        self.codes: list[list[Array]] = []
 
     def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, float]:
         """Return the evaluation of all documents, and the share of the corpus in their loss."""
         total: Evaluation | None = None
         for number, host_chunk in enumerate(self.chunks):
             chunk = self.device.put(host_chunk)
-            known = self.supports[number] if number < len(self.supports) else None
-            if known is not None and known[0].shape[1] != chunk.shape[1]:
+            near = self.codes[number] if number < len(self.codes) else None
+            if near is not None and near[0].shape[1] != chunk.shape[1]:
                 raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
-            part, supports = evaluate(factors, chunk, squared_norm(chunk), self.loss, known)
+            part, codes = evaluate(factors, chunk, squared_norm(chunk), self.loss, near)
             if self.warm:
-                self.supports[number : number + 1] = [supports]
+                self.codes[number : number + 1] = [codes]
             total = part if total is None else total + part
         if total is None:
             raise ValueError("the corpus has no documents, or can be read only once")
@@ -136,8 +136,7 @@ def train(
     device : Device, optional
         Default: the host.
     warm : bool
-        Start from the supports of the last pass: faster near the end, for k_0 + k_1 + ... bytes a
-        document.
+        Start from the codes of the last pass: faster, for k_0 + k_1 + ... numbers a document.
     on_start : callable, optional
         Called with the `State` of the start, before the first pass.
     on_pass : callable, optional

@@ -43,12 +43,12 @@ def our_epochs(X: sp.csc_array, factors: Factors, loss: LossName, repeats: int) 
     seconds = []
     with Device("cpu").active():
         norm, optimizer = squared_norm(X), GramDescent()
-        best, supports = evaluate(factors, X, norm, loss)
+        best, codes = evaluate(factors, X, norm, loss)
         for _ in range(repeats):
             times = [perf_counter()]
             trial = optimizer.propose(factors, best)
             times.append(perf_counter())
-            evaluation, supports = evaluate(trial, X, norm, loss, supports)
+            evaluation, codes = evaluate(trial, X, norm, loss, codes)
             times.append(perf_counter())
             if evaluation.value <= best.value:
                 factors, best = trial, evaluation

@@ -43,7 +43,7 @@ def test_the_metrics_of_gensim_have_one_finite_value_a_pass():
 
 
 def test_the_perplexity_falls_and_the_topics_settle():
-    values = model_with(*metrics(), passes=10).metrics
+    values = model_with(*metrics(), passes=10, init="random").metrics
     assert values["perplexity"][-1] < values["perplexity"][0]
     assert values["convergence"][-1] < values["convergence"][0]
 

@@ -25,8 +25,8 @@ def test_a_gradient_wrong_by_a_thousandth_in_one_factor_is_caught(loss, wrong):
     X = rng.rand(12, 9)
 
     def value(point):
-        evaluation, supports = evaluate(point, X, np.sum(X * X), loss)
-        return float(evaluation.value), supports
+        evaluation, codes = evaluate(point, X, np.sum(X * X), loss)
+        return float(evaluation.value), [S > 0 for S in codes]
 
     gradient = evaluate(factors, X, np.sum(X * X), loss)[0].gradient(factors)
     assert_gradient(value, factors, gradient, rng=rng)

@@ -6,8 +6,9 @@ import pytest
 import scipy.sparse as sp
 
 from nnmf_topics._backend import to_host
-from nnmf_topics.initializers import alternate, initialize, nndsvd, squared_norm
+from nnmf_topics.initializers import alternate, in_parts, initialize, nndsvd, squared_norm
 from nnmf_topics.network import evaluate
+from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.training import train
 
@@ -118,13 +119,17 @@ def test_topics_beyond_the_rank_differ():
 def test_alternating_steps_lower_the_error(store):
     X = random_data(2, 30, 40)
     A, data = store.xp.put(unit_columns(nndsvd(X, 5, np.random.RandomState(0)))), store.data(X)
-    errors = [
-        float(
-            evaluate([alternate([data], A, steps)], data, squared_norm(data), "layerwise")[0].value
-        )
-        for steps in range(5)
-    ]
+    factors = [alternate([data], A, steps)[0] for steps in range(5)]
+    errors = [float(evaluate([A], data, squared_norm(data), "layerwise")[0].value) for A in factors]
     assert all(later < earlier for earlier, later in pairwise(errors))
+
+
+def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
+    X = random_data(3, 30, 40)
+    A, data = store.xp.put(unit_columns(nndsvd(X, 4, np.random.RandomState(0)))), store.data(X)
+    A, codes = alternate(in_parts(data, 25), A, 8)
+    found, exact = np.hstack([to_host(S) for S in codes]), to_host(nnls(A, data).S)
+    assert np.linalg.norm(found - exact) < 1e-2 * np.linalg.norm(exact)
 
 
 def assert_recovered(factors, topics):

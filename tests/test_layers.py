@@ -16,7 +16,15 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_files", "_safetensors", "documents", "options", "random_state"},
     {"_backend", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"support_systems", "topic", "vocabulary", "comparison", "likelihood", "callbacks"},
+    {
+        "support_systems",
+        "coordinate_descent",
+        "topic",
+        "vocabulary",
+        "comparison",
+        "likelihood",
+        "callbacks",
+    },
     {"pivoting", "losses", "hierarchy", "layer_view"},
     {"nnls", "hierarchy_builder", "topic_queries", "document_queries"},
     {"network", "level"},
@@ -35,7 +43,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
-    *("support_systems", "pivoting", "nnls", "losses"),
+    *("support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
     *("network", "memory", "optimizers", "initializers", "training"),
 )
 

@@ -1,0 +1,39 @@
+"""Nonnegative quadratic programs of many columns, lowered row by row.
+
+The same sweep guesses the codes of documents, moves the rows of a factor, and does both in turn
+where a start is made. (Cichocki and Phan, "Fast local algorithms for large scale nonnegative matrix
+and tensor factorizations", 2009.)
+"""
+
+from nnmf_topics._backend import device_of, namespace
+from nnmf_topics._typing import Array
+
+
+def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
+    """Lower <S, gram S> / 2 - <rhs, S> over S >= 0.
+
+    A sweep minimises over one row after the other, exactly, the other rows held:
+    S_j = max(0, c_j + sum_i N_ji S_i), N = I - gram / diag(gram) by rows and c = rhs / diag(gram).
+
+    Parameters
+    ----------
+    gram : Array of shape (k, k), positive semidefinite
+    rhs : Array of shape (k, n)
+    start : Array of shape (k, n)
+    sweeps : int
+
+    Returns
+    -------
+    Array of shape (k, n), nonnegative. A row without curvature stays as it is.
+    """
+    xp = namespace(gram, rhs)
+    diagonal = xp.linalg.diagonal(gram)
+    diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
+    N = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
+    zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
+    constant = rhs / diagonal
+    S = xp.asarray(start, copy=True)
+    for _ in range(sweeps):
+        for j in range(gram.shape[0]):
+            S[j, :] = xp.maximum(constant[j, :] + N[j, :] @ S, zero)
+    return S
