@@ -7,23 +7,25 @@ this module imports cupy. Importing it loads NumPy and SciPy only.
 import contextlib
 import logging
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
-import threadpoolctl
 from array_api_compat import array_namespace, is_cupy_array, is_numpy_array
 from array_api_compat import device as device_of
 from array_api_compat import numpy as numpy_namespace
-from threadpoolctl import ThreadpoolController
 
+from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Array, Matrix
 
 __all__ = ["Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def namespace(*arrays: Array) -> Any:
@@ -49,42 +51,6 @@ def on_gpu(array: Array) -> bool:
     return bool(is_cupy_array(array))
 
 
-class _OneBlasThread:
-    """Limits BLAS to one thread while at least one thread of the process is inside."""
-
-    def __init__(self) -> None:
-        self._lock, self._inside = Lock(), 0
-        self._controller: ThreadpoolController | None = None
-        self._limit: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                # Looking for the loaded libraries takes milliseconds: once is enough.
-                self._controller = self._controller or ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-
-    def __exit__(self, *_error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                _release_blas()
-                self._limit.restore_original_limits()
-                _release_blas()
-
-
-def _release_blas() -> None:
-    # threadpoolctl >= 3.8 obeys one thread of the process, the first to set a limit, until it lets
-    # go: without this, limits from other threads, and their end, would silently do nothing.
-    release = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
-    if release is not None:
-        release(force=True)
-
-
-_ONE_BLAS_THREAD = _OneBlasThread()
-
-
 @dataclass(frozen=True)
 class Device:
     """A place where arrays live: the host, or one GPU.
@@ -106,11 +72,10 @@ class Device:
         """Context for computing here.
 
         On a GPU new arrays are made there, and a singular matrix raises as in NumPy. On the host
-        BLAS has one thread: the matrices are tall and thin, and threads cost more than they bring,
-        15 times the whole training where another process wants the cores.
+        BLAS has one thread; see `HostThreads`.
         """
         if not self.is_gpu:
-            return _ONE_BLAS_THREAD
+            return HOST_THREADS
         import cupy
         import cupyx
 
@@ -118,6 +83,14 @@ class Device:
         stack.enter_context(cupy.cuda.Device(int(self.name.split(":")[1])))
         stack.enter_context(cupyx.errstate(linalg="raise"))
         return stack
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield function(item) of all items in their order; on the host several at a time.
+
+        To be used while the device is active. Few items are read ahead, and the results do not
+        depend on the number of threads.
+        """
+        return map(function, items) if self.is_gpu else HOST_THREADS.map(function, items)
 
     def put(self, matrix: Matrix) -> Matrix:
         """Move a host array or SciPy sparse matrix here (no copy on the host)."""

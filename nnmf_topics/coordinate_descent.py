@@ -31,8 +31,9 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
     N = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
     zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
-    constant = rhs / diagonal
-    S = xp.asarray(start, copy=True)
+    # Rows have to be contiguous, whatever the order of what is given.
+    constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
+    constant[:, :], S[:, :] = rhs / diagonal, start
     for _ in range(sweeps):
         for j in range(gram.shape[0]):
             S[j, :] = xp.maximum(constant[j, :] + N[j, :] @ S, zero)

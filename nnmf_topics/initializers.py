@@ -107,9 +107,7 @@ def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> tuple[Array, lis
     codes: list[Array] = []
     ahead, lowest, momentum = A, float("inf"), 1.0
     for _ in range(steps):
-        codes = _codes(ahead, parts, codes)
-        XS = sum(part @ S.T for part, S in zip(parts, codes, strict=True))
-        SS = sum(S @ S.T for S in codes)
+        codes, XS, SS = _codes(ahead, parts, codes, _SWEEPS)
         gram = ahead.T @ ahead
         error = xp.sum(gram * SS, dtype=xp.float64) - 2 * xp.sum(ahead * XS, dtype=xp.float64)
         momentum = 1.0 if error > lowest else (1 + (1 + 4 * momentum**2) ** 0.5) / 2
@@ -117,23 +115,28 @@ def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> tuple[Array, lis
         moved = kept_alive(coordinate_descent(SS, XS.T, ahead.T, _SWEEPS).T, ahead)
         beyond = moved + (momentum - 1) / (momentum + 1) * (moved - A)
         ahead = kept_alive(xp.clip(beyond, 0.0, None), moved)
-        lengths = column_lengths(moved)
-        A, ahead = moved / lengths, ahead / lengths
+        lengths = column_lengths(ahead)
+        A, ahead = moved / lengths, unit_columns(ahead)
         codes = [S * lengths[:, None] for S in codes]
-    return A, _codes(A, parts, codes, _LAST_SWEEPS)
+    A = unit_columns(A)
+    return A, _codes(A, parts, codes, _LAST_SWEEPS)[0]
 
 
 def _codes(
-    A: Array, parts: Sequence[Matrix], near: Sequence[Array], sweeps: int = _SWEEPS
-) -> list[Array]:
-    """Codes of every part, improved from those near, or from zero."""
+    A: Array, parts: Sequence[Matrix], near: Sequence[Array], sweeps: int
+) -> tuple[list[Array], Array, Array]:
+    """Codes of every part, improved from those near, or from zero; the sums X S^T and S S^T."""
     xp, gram = namespace(A), A.T @ A
-    found = []
-    for number, part in enumerate(parts):
+
+    def improved(number: int) -> tuple[Array, Array, Array]:
+        part = parts[number]
         rhs = (part.T @ A).T
         start = near[number] if near else xp.zeros_like(rhs)
-        found.append(coordinate_descent(gram, rhs, start, sweeps))
-    return found
+        S = coordinate_descent(gram, rhs, start, sweeps)
+        return S, part @ S.T, S @ S.T
+
+    codes, XS, SS = zip(*Device("cpu").map(improved, range(len(parts))), strict=True)
+    return list(codes), sum(XS), sum(SS)
 
 
 def squared_norm(X: Matrix) -> Array:

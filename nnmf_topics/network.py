@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nnmf_topics import losses
 from nnmf_topics._backend import namespace
 from nnmf_topics._typing import Array, LossName, Matrix
-from nnmf_topics.nnls import Adjoint, Solution, nnls
+from nnmf_topics.nnls import Adjoint, Grams, Solution, nnls
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,12 @@ class Forward(NamedTuple):
     pullback: Callable[[Sequence[Array]], list[Adjoint]]
 
 
-def forward(factors: Sequence[Array], X: Matrix, near: Sequence[Array] | None = None) -> Forward:
+def forward(
+    factors: Sequence[Array],
+    X: Matrix,
+    near: Sequence[Array] | None = None,
+    grams: Sequence[Grams] | None = None,
+) -> Forward:
     """Encode documents layer by layer.
 
     Parameters
@@ -93,10 +98,13 @@ def forward(factors: Sequence[Array], X: Matrix, near: Sequence[Array] | None = 
     X : Matrix (terms, n)
     near : Arrays (k_l, n), optional
         Codes to start from.
+    grams : Grams of every factor, optional
+        If they were made already, for other chunks.
     """
     layers: list[Solution] = []
-    for A, S in zip(factors, near or [None] * len(factors), strict=True):
-        layers.append(nnls(A, layers[-1].S if layers else X, S))
+    missing = [None] * len(factors)
+    for A, S, G in zip(factors, near or missing, grams or missing, strict=True):
+        layers.append(nnls(A, layers[-1].S if layers else X, S, G))
 
     def pullback(gradients: Sequence[Array]) -> list[Adjoint]:
         adjoints = [layers[-1].pullback(gradients[-1])]
@@ -114,6 +122,7 @@ def evaluate(
     norm: Array,
     loss: LossName,
     near: Sequence[Array] | None = None,
+    grams: Sequence[Grams] | None = None,
 ) -> tuple[Evaluation, list[Array]]:
     """Loss and gradient on one chunk; also the codes, to start the next pass from.
 
@@ -121,7 +130,7 @@ def evaluate(
     the first layer's derivative together.
     """
     xp = namespace(norm)
-    codes, gram, rhs, pullback = forward(factors, X, near)
+    codes, gram, rhs, pullback = forward(factors, X, near, grams)
     term = losses.evaluate(loss, factors, codes, gram, rhs, norm)
     first, *rest = pullback(term.codes)
     upper = [

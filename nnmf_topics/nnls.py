@@ -44,7 +44,20 @@ class Solution(NamedTuple):
     pullback: Callable[[Array], Adjoint]
 
 
-def nnls(A: Array, X: Matrix, near: Array | None = None) -> Solution:
+class Grams(NamedTuple):
+    """A^T A of a factor, and the same fit to be solved with; see `well_posed`."""
+
+    gram: Array
+    safe: Array
+
+
+def grams_of(A: Array) -> Grams:
+    """Make what is the same for all chunks of documents."""
+    gram = A.T @ A
+    return Grams(gram, well_posed(gram))
+
+
+def nnls(A: Array, X: Matrix, near: Array | None = None, grams: Grams | None = None) -> Solution:
     """Solve min_{S >= 0} ||X - A S||_F^2.
 
     Parameters
@@ -56,6 +69,8 @@ def nnls(A: Array, X: Matrix, near: Array | None = None) -> Solution:
     near : Array of shape (k, n), optional
         Codes to start from, such as those of the last pass. They change the time, and which of
         several solutions is found where topics are linearly dependent.
+    grams : Grams, optional
+        Of A, if they were made already.
 
     Returns
     -------
@@ -68,10 +83,10 @@ def nnls(A: Array, X: Matrix, near: Array | None = None) -> Solution:
     U = (A_P^T A_P)^{-1} dL/dS on P, 0 elsewhere, and dL/dA = X U^T - A (S U^T + U S^T).
     The solution is piecewise smooth; where a support changes this is a one-sided derivative.
     """
-    gram, rhs = A.T @ A, (X.T @ A).T
-    safe_gram = well_posed(gram)
-    systems = SupportSystems(safe_gram, _likely_support(safe_gram, rhs, near))
-    S = solve(safe_gram, rhs, systems)
+    gram, safe = grams or grams_of(A)
+    rhs = (X.T @ A).T
+    systems = SupportSystems(safe, _likely_support(safe, rhs, near))
+    S = solve(safe, rhs, systems)
 
     def pullback(dS: Array) -> Adjoint:
         U = systems.solve(dS)

@@ -19,7 +19,10 @@ _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 def unit_columns(A: Array) -> Array:
     """Scale the columns to unit Euclidean length; an all-zero column stays."""
-    return A / column_lengths(A)
+    scaled = namespace(A).empty(A.shape, dtype=A.dtype, device=device_of(A))
+    # In rows, as sparse products read them: they would copy anything else, chunk by chunk.
+    scaled[:, :] = A / column_lengths(A)
+    return scaled
 
 
 def column_lengths(A: Array) -> Array:

@@ -12,6 +12,7 @@ from nnmf_topics._typing import Array, LossName, Matrix
 from nnmf_topics.initializers import squared_norm
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation, evaluate
+from nnmf_topics.nnls import Grams, grams_of
 from nnmf_topics.optimizers import GramDescent, unit_columns
 
 MOST_PASSES = 200
@@ -84,12 +85,11 @@ class _Objective:
     def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, float]:
         """Return the evaluation of all documents, and the share of the corpus in their loss."""
         total: Evaluation | None = None
-        for number, host_chunk in enumerate(self.chunks):
-            chunk = self.device.put(host_chunk)
-            near = self.codes[number] if number < len(self.codes) else None
-            if near is not None and near[0].shape[1] != chunk.shape[1]:
-                raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
-            part, codes = evaluate(factors, chunk, squared_norm(chunk), self.loss, near)
+        grams = [grams_of(A) for A in factors]
+        parts = self.device.map(
+            lambda item: self._evaluate(factors, grams, *item), enumerate(self.chunks)
+        )
+        for number, (part, codes) in enumerate(parts):
             if self.warm:
                 self.codes[number : number + 1] = [codes]
             total = part if total is None else total + part
@@ -99,6 +99,15 @@ class _Objective:
             return total, 1.0
         everything = total + self.memory(factors)
         return everything, float(total.value) / max(float(everything.value), 1e-300)
+
+    def _evaluate(
+        self, factors: Sequence[Array], grams: Sequence[Grams], number: int, host_chunk: Matrix
+    ) -> tuple[Evaluation, list[Array]]:
+        chunk = self.device.put(host_chunk)
+        near = self.codes[number] if number < len(self.codes) else None
+        if near is not None and near[0].shape[1] != chunk.shape[1]:
+            raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
+        return evaluate(factors, chunk, squared_norm(chunk), self.loss, near, grams)
 
 
 def train(

@@ -14,7 +14,7 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 # From the bottom up. A module imports from lower levels only, so that siblings do not import each
 # other; a package counts as one module. A new module has to be given its place here.
 LEVELS = (
-    {"_typing", "_files", "_safetensors", "documents", "options", "random_state"},
+    {"_typing", "_threads", "_files", "_safetensors", "documents", "options", "random_state"},
     {"_backend", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
     {
         "support_systems",
