@@ -84,6 +84,13 @@ class Device:
         stack.enter_context(cupyx.errstate(linalg="raise"))
         return stack
 
+    def release(self) -> None:
+        """Give memory that is kept for reuse back to the device."""
+        if self.is_gpu:
+            import cupy
+
+            cupy.get_default_memory_pool().free_all_blocks()
+
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield function(item) of all items in their order; on the host several at a time.
 

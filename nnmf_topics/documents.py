@@ -22,6 +22,9 @@ def largest_weight(dtype: Any) -> float:
     return math.pow(np.finfo(dtype).max, 0.4)
 
 
+_AT_ONCE = 100  # documents are gone through several times, best while they are in the cache
+
+
 def is_document(thing: Any) -> bool:
     """Whether this is one bag-of-words document rather than a corpus.
 
@@ -54,13 +57,20 @@ def to_arrays(
     TypeError, ValueError
         As `check_document` for the first bad document.
     """
-    arrays = _to_arrays(documents, num_terms, largest_weight(dtype))
-    if arrays is None:
-        for number, document in enumerate(documents, first):
-            check_document(document, number, num_terms, dtype)
-        last = first + len(documents) - 1
-        raise TypeError(f"documents {first} to {last} are no bags of words; {_DOC2BOW}")
-    return arrays
+    found = []
+    for start in range(0, max(len(documents), 1), _AT_ONCE):
+        few = documents[start : start + _AT_ONCE]
+        arrays = _to_arrays(few, num_terms, largest_weight(dtype))
+        if arrays is None:
+            for number, document in enumerate(few, first + start):
+                check_document(document, number, num_terms, dtype)
+            raise TypeError(
+                f"documents {first + start} to {first + start + len(few) - 1} are no bags of "
+                f"words; {_DOC2BOW}"
+            )
+        found.append(arrays)
+    ids, weights, lengths = zip(*found, strict=True)
+    return np.concatenate(ids), np.concatenate(weights), np.concatenate(lengths)
 
 
 def to_matrix(documents: list[Any], first: int, num_terms: int, dtype: Any) -> sp.csc_array:

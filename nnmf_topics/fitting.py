@@ -107,7 +107,7 @@ def fit(
         passes=plan.passes,
         tol=plan.tol,
         device=plan.device,
-        warm=chunks.in_memory,
+        in_memory=chunks.in_memory,
         on_start=(lambda state: on_start(result(state))) if on_start else None,
         on_pass=lambda state: on_pass(result(state)),
         progress=plan.progress,

@@ -15,7 +15,7 @@ from nnmf_topics import model_file, topics, vocabulary
 from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._persistence import Target, read_model, write_model
-from nnmf_topics._typing import Bow, InitName, LossName
+from nnmf_topics._typing import Bow, InitName, LossName, Matrix
 from nnmf_topics.callbacks import PassCallbacks, check_callbacks
 from nnmf_topics.corpus import Source, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document
@@ -355,12 +355,15 @@ class NeuralNMFModel(LayeredQueries):
         known = self._known
         if is_document(corpus):
             corpus = [corpus]
-        encoded = []
         with self._device.active():
-            factors = [self._device.put(A) for A in known.factors]
-            for chunk in read_chunks(corpus, self.num_terms, self.chunksize, self.dtype):
+            factors, grams = known.placed(self._device)
+
+            def codes(chunk: Matrix) -> list[np.ndarray]:
                 X = self._device.put(known.weighting(chunk))
-                encoded.append([to_host(S) for S in forward(factors, X).codes])
+                return [to_host(S) for S in forward(factors, X, grams=grams).codes]
+
+            chunks = read_chunks(corpus, self.num_terms, self.chunksize, self.dtype)
+            encoded = list(self._device.map(codes, chunks))
         if not encoded:
             return [np.zeros((k, 0), self.dtype) for k in self.widths]
         return [np.concatenate(layer, axis=1) for layer in zip(*encoded, strict=True)]

@@ -8,6 +8,8 @@ any number of right-hand sides, so that the backward pass costs a substitution o
 
 from typing import NamedTuple
 
+import numpy as np
+
 from nnmf_topics._backend import device_of, namespace, on_gpu, to_host
 from nnmf_topics._typing import Array
 
@@ -62,10 +64,13 @@ class SupportSystems:
             # In a smaller support the j-th topic is one of its own, k + j, tied to no other.
             P = xp.where(inside, found - k * (columns + start), k + j)
             slot = xp.where(inside, order[start:stop] * k + P, xp.full_like(j, n * k))
+            if stop - start == 1:
+                # One alone would be summed in another order: no document should notice its batch.
+                P, slot = xp.concat([P, P], axis=1), xp.concat([slot, slot], axis=1)
             self._batches.append(_Batch(slot, _factorise(table, P)))
             behind = rank[start:stop, :] - first[start:stop, None]
-            position[start:stop, :] = filled + behind * (stop - start) + columns[:, None]
-            filled += size * (stop - start)
+            position[start:stop, :] = filled + behind * P.shape[1] + columns[:, None]
+            filled += size * P.shape[1]
         nowhere = xp.full(1, filled, dtype=position.dtype, device=device)
         position = xp.where(xp.reshape(mask, (n, k)), position, nowhere)
         self._position = xp.reshape(xp.take(position, xp.argsort(order), axis=0), (-1,))
@@ -143,8 +148,7 @@ def _factorise(table: Array, P: Array) -> Array:
         entries = xp.reshape(row_of[j, :] + P[j:, :], (-1,))
         row = xp.reshape(xp.take(flat, entries), (size - j, columns))
         if j:
-            multipliers = DL[:j, j, :] / diagonal[:j, :]
-            row -= xp.sum(multipliers[:, None, :] * DL[:j, j:, :], axis=0)
+            row -= _combined(DL[:j, j, :] / diagonal[:j, :], DL[:j, j:, :])
         DL[j, j:, :], diagonal[j, :] = row, row[0, :]
     return DL
 
@@ -154,9 +158,19 @@ def _substitute(batch: _Batch, padded: Array) -> Array:
     xp = namespace(padded)
     slot, DL = batch
     u = xp.reshape(xp.take(padded, xp.reshape(slot, (-1,))), slot.shape)
-    for j in range(slot.shape[0] - 1):
-        u[j + 1 :, :] -= DL[j, j + 1 :, :] * (u[j, :] / DL[j, j, :])
-    for j in reversed(range(slot.shape[0])):
+    for j in range(slot.shape[0]):
+        if j:
+            u[j, :] -= _combined(u[:j, :], DL[:j, j, :])
         u[j, :] /= DL[j, j, :]
-        u[:j, :] -= DL[:j, j, :] * u[j, :]
+    for j in reversed(range(slot.shape[0] - 1)):
+        u[j, :] -= _combined(u[j + 1 :, :], DL[j, j + 1 :, :]) / DL[j, j, :]
     return u
+
+
+def _combined(weights: Array, rows: Array) -> Array:
+    """Sum over i of weights (i, columns) times rows (i, columns) or (i, j, columns)."""
+    if isinstance(weights, np.ndarray):  # the same without a temporary, in less than half the time
+        return np.einsum("ic,i...c->...c", weights, rows)
+    xp = namespace(weights)
+    weights = weights if rows.ndim == 2 else weights[:, None, :]
+    return xp.sum(weights * rows, axis=0)

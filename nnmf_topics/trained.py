@@ -7,7 +7,10 @@ from typing import Any, Self
 import numpy as np
 
 from nnmf_topics import options as opt
+from nnmf_topics._backend import Device
+from nnmf_topics._typing import Array
 from nnmf_topics.network import Evaluation
+from nnmf_topics.nnls import Grams, grams_of
 from nnmf_topics.topics import topic_term
 from nnmf_topics.training import History, StopReason
 from nnmf_topics.weighting import Statistics, Weighting, WeightingName
@@ -41,12 +44,25 @@ class Trained:
     weighting: Weighting
     history: History
     _topics: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _placed: dict[str, tuple[list[Array], list[Grams]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def topic_matrix(self, layer: int) -> np.ndarray:
         """Return the topics of a layer as word distributions, (k_l, terms); made once."""
         if layer not in self._topics:
             self._topics[layer] = topic_term(self.factors, layer)
         return self._topics[layer]
+
+    def placed(self, device: Device) -> tuple[list[Array], list[Grams]]:
+        """Return the factors on a device, and their Gram matrices; made once.
+
+        To be used while the device is active.
+        """
+        if device.name not in self._placed:
+            factors = [device.put(A) for A in self.factors]
+            self._placed[device.name] = factors, [grams_of(A) for A in factors]
+        return self._placed[device.name]
 
     def grown(self, num_terms: int) -> Self:
         """Return this for a vocabulary with more terms, of which nothing is known yet."""
@@ -64,6 +80,7 @@ class Trained:
             statistics=replace(self.statistics, document_frequency=frequency),
             weighting=self.weighting.grown(num_terms),
             _topics={},
+            _placed={},
         )
 
     def to_plain(self) -> tuple[Tensors, dict[str, Any]]:

@@ -9,10 +9,9 @@ from tqdm.auto import tqdm
 
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, LossName, Matrix
-from nnmf_topics.initializers import squared_norm
 from nnmf_topics.memory import Memory
-from nnmf_topics.network import Evaluation, evaluate
-from nnmf_topics.nnls import Grams, grams_of
+from nnmf_topics.network import Evaluation
+from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import GramDescent, unit_columns
 
 MOST_PASSES = 200
@@ -67,49 +66,6 @@ class State:
     history: History
 
 
-class _Objective:
-    """The loss of all documents; knows the codes of each chunk from one call to the next."""
-
-    def __init__(
-        self,
-        chunks: Iterable[Matrix],
-        loss: LossName,
-        device: Device,
-        memory: Memory | None,
-        warm: bool,
-    ) -> None:
-        self.chunks, self.loss, self.device, self.memory = chunks, loss, device, memory
-        self.warm = warm
-        self.codes: list[list[Array]] = []
-
-    def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, float]:
-        """Return the evaluation of all documents, and the share of the corpus in their loss."""
-        total: Evaluation | None = None
-        grams = [grams_of(A) for A in factors]
-        parts = self.device.map(
-            lambda item: self._evaluate(factors, grams, *item), enumerate(self.chunks)
-        )
-        for number, (part, codes) in enumerate(parts):
-            if self.warm:
-                self.codes[number : number + 1] = [codes]
-            total = part if total is None else total + part
-        if total is None:
-            raise ValueError("the corpus has no documents, or can be read only once")
-        if self.memory is None:
-            return total, 1.0
-        everything = total + self.memory(factors)
-        return everything, float(total.value) / max(float(everything.value), 1e-300)
-
-    def _evaluate(
-        self, factors: Sequence[Array], grams: Sequence[Grams], number: int, host_chunk: Matrix
-    ) -> tuple[Evaluation, list[Array]]:
-        chunk = self.device.put(host_chunk)
-        near = self.codes[number] if number < len(self.codes) else None
-        if near is not None and near[0].shape[1] != chunk.shape[1]:
-            raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
-        return evaluate(factors, chunk, squared_norm(chunk), self.loss, near, grams)
-
-
 def train(
     chunks: Iterable[Matrix],
     factors: Sequence[Array],
@@ -119,7 +75,7 @@ def train(
     passes: int | None = None,
     tol: float = 1e-5,
     device: Device | None = None,
-    warm: bool = True,
+    in_memory: bool | None = None,
     on_start: Callable[[State], None] | None = None,
     on_pass: Callable[[State], bool | None] | None = None,
     progress: bool = False,
@@ -144,8 +100,10 @@ def train(
         still where steps had to be shortened.
     device : Device, optional
         Default: the host.
-    warm : bool
-        Start from the codes of the last pass: faster, for k_0 + k_1 + ... numbers a document.
+    in_memory : bool, optional
+        Whether the chunks stay in memory from pass to pass, so that they may be kept on the device
+        and encoded from their last codes: faster, for k_0 + k_1 + ... numbers a document. By
+        default that of lists and tuples.
     on_start : callable, optional
         Called with the `State` of the start, before the first pass.
     on_pass : callable, optional
@@ -165,7 +123,9 @@ def train(
     device = device or Device("cpu")
     limit = MOST_PASSES if passes is None else passes
     with device.active(), tqdm(total=limit, disable=not progress, unit="pass") as bar:
-        objective, optimizer = _Objective(chunks, loss, device, memory, warm), GramDescent()
+        if in_memory is None:
+            in_memory = isinstance(chunks, (list, tuple))
+        objective, optimizer = Objective(chunks, loss, device, memory, in_memory), GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
         best, _ = objective(current)
         state = State(tuple(current), best, History(start_loss=_relative(best)))

@@ -30,6 +30,7 @@ LEVELS = (
     {"network", "level"},
     {"optimizers", "memory", "queries"},
     {"initializers"},
+    {"objective"},
     {"training"},
     {"trained"},
     {"updating", "model_file"},
@@ -44,7 +45,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "initializers", "training"),
+    *("network", "memory", "optimizers", "initializers", "objective", "training"),
 )
 
 OPTIONAL = ("cupy", "cupyx", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF")

@@ -1,0 +1,131 @@
+import logging
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nnmf_topics import objective
+from nnmf_topics._backend import Device
+from nnmf_topics.network import evaluate
+from nnmf_topics.objective import Objective
+from nnmf_topics.optimizers import unit_columns
+
+
+@pytest.fixture
+def chunks():
+    X = sp.random_array((40, 50), density=0.3, format="csc", rng=np.random.default_rng(0))
+    return [X[:, :33], X[:, 33:]]
+
+
+@pytest.fixture
+def factors():
+    rng = np.random.RandomState(0)
+    return [unit_columns(rng.rand(40, 6)), unit_columns(rng.rand(6, 3))]
+
+
+class SmallDevice(Device):
+    """The host, with room for so many chunks at a time."""
+
+    def __init__(self, room):
+        super().__init__("cpu")
+        object.__setattr__(self, "room", room)
+        object.__setattr__(self, "puts", [])
+
+    @property
+    def is_gpu(self):
+        return False
+
+    def put(self, matrix):
+        if len(self.puts) >= self.room:
+            raise MemoryError
+        self.puts.append(matrix.shape)
+        return matrix
+
+    def release(self):
+        self.puts.clear()
+        object.__setattr__(self, "room", 10**9)
+
+
+def value(chunks, factors, device=None, in_memory=True, calls=1):
+    device = device or Device("cpu")
+    total = Objective(chunks, "layerwise", device, None, in_memory)
+    with device.active():
+        for _ in range(calls):
+            evaluation, share = total(factors)
+    assert share == 1.0
+    return evaluation
+
+
+def assert_equal(found, expected):
+    np.testing.assert_allclose(float(found.value), float(expected.value), rtol=1e-12)
+    np.testing.assert_allclose(found.errors, expected.errors, rtol=1e-12)
+    np.testing.assert_allclose(found.data, expected.data, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.upper[0], expected.upper[0], rtol=1e-9, atol=1e-12)
+
+
+def limited(most, asked):
+    """Return the real evaluation, for lack of memory of so many documents at most."""
+
+    def evaluation(factors, X, *args):
+        asked.append(X.shape[1])
+        if X.shape[1] > most:
+            raise MemoryError
+        return evaluate(factors, X, *args)
+
+    return evaluation
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("most", [1, 7, 20, 49])
+def test_too_little_memory_halves_the_documents_and_changes_nothing(
+    chunks, factors, monkeypatch, most, in_memory
+):
+    expected = value(chunks, factors)
+    monkeypatch.setattr(objective, "evaluate", limited(most, asked := []))
+    assert_equal(value(chunks, factors, in_memory=in_memory, calls=3), expected)
+    assert max(asked[-5:]) <= most  # what was learnt is kept
+
+
+def test_too_little_memory_is_said_once_for_every_size(chunks, factors, monkeypatch, caplog):
+    monkeypatch.setattr(objective, "evaluate", limited(20, []))
+    with caplog.at_level(logging.WARNING):
+        value(chunks, factors, calls=3)
+    (record,) = caplog.records
+    assert "too little memory for 33 documents at a time: going on with 17" in record.getMessage()
+
+
+def test_too_little_memory_for_one_document_is_an_error(chunks, factors, monkeypatch):
+    monkeypatch.setattr(objective, "evaluate", limited(0, []))
+    with pytest.raises(MemoryError):
+        value(chunks, factors)
+
+
+def test_chunks_in_memory_go_to_the_device_once(chunks, factors):
+    device = SmallDevice(room=100)
+    value(chunks, factors, device, calls=4)
+    assert len(device.puts) == len(chunks)
+
+
+def test_a_stream_goes_to_the_device_in_every_pass(chunks, factors):
+    device = SmallDevice(room=100)
+    value(chunks, factors, device, in_memory=False, calls=4)
+    assert len(device.puts) == 4 * len(chunks)
+
+
+def test_chunks_that_do_not_fit_are_streamed(chunks, factors, caplog):
+    device = SmallDevice(room=1)
+    with caplog.at_level(logging.INFO):
+        found = value(chunks, factors, device, calls=3)
+    assert_equal(found, value(chunks, factors))
+    assert "does not fit on cpu: streaming it" in caplog.text
+    assert len(device.puts) >= 2 * len(chunks)  # in every later pass
+
+
+def test_a_corpus_that_changes_between_passes_is_named(chunks, factors):
+    changing = list(chunks)
+    total = Objective(changing, "layerwise", Device("cpu"), None, in_memory=True)
+    with Device("cpu").active():
+        total(factors)
+        changing[1] = changing[1][:, :5]
+        with pytest.raises(ValueError, match="chunk 1 of the corpus changed"):
+            total(factors)

@@ -1,0 +1,90 @@
+import time
+from threading import Event, current_thread
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from nnmf_topics._threads import HostThreads
+
+
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+def threads(request):
+    with threadpool_limits(request.param, user_api="blas"), HostThreads() as _:
+        pass  # BLAS is found, and left as it was
+    host = HostThreads()
+    with threadpool_limits(request.param, user_api="blas"):
+        host.__enter__()
+    yield host
+    host.__exit__()
+
+
+def test_results_come_in_the_order_of_the_items(threads):
+    def slowest_first(i):
+        time.sleep(0.002 * (9 - i))
+        return i * i
+
+    assert list(threads.map(slowest_first, range(10))) == [i * i for i in range(10)]
+
+
+@pytest.mark.parametrize("items", [[], ["only"]])
+def test_few_items_need_no_thread(threads, items):
+    found = list(threads.map(lambda item: (item, current_thread().name), items))
+    assert found == [(item, current_thread().name) for item in items]
+
+
+def test_few_items_are_read_ahead(threads):
+    read, done = [], []
+
+    def items():
+        for i in range(30):
+            read.append(i)
+            yield i
+
+    for result in threads.map(lambda i: i, items()):
+        done.append(result)
+        assert len(read) - len(done) <= 4
+    assert done == list(range(30))
+
+
+def test_an_error_reaches_the_caller_in_its_place(threads):
+    def fails_at_five(i):
+        if i == 5:
+            raise ValueError("document 5")
+        return i
+
+    results = threads.map(fails_at_five, range(10))
+    assert [next(results) for _ in range(5)] == list(range(5))
+    with pytest.raises(ValueError, match="document 5"):
+        next(results)
+
+
+def test_an_error_of_the_corpus_reaches_the_caller(threads):
+    def items():
+        yield from range(3)
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        list(threads.map(lambda i: i, items()))
+
+
+def test_floating_point_errors_are_handled_as_the_caller_asked(threads):
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        list(threads.map(lambda i: np.ones(3) / (np.ones(3) * (i < 2)), range(4)))
+
+
+def test_two_items_are_worked_on_at_once_where_there_are_threads():
+    host = HostThreads()
+    with threadpool_limits(2, user_api="blas"):
+        host.__enter__()
+    first, second = Event(), Event()
+
+    def meet(i):
+        mine, other = (first, second) if i == 0 else (second, first)
+        mine.set()
+        return other.wait(30)
+
+    try:
+        assert list(host.map(meet, range(2))) == [True, True]
+    finally:
+        host.__exit__()
