@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnmf_topics._typing import Array, InitName, LossName, Matrix
 from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import in_parts, initialize
 from nnmf_topics.memory import Memory
+from nnmf_topics.online import train_online
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History, State
 from nnmf_topics.updating import best_start
@@ -31,6 +33,7 @@ class Plan:
     widths: tuple[int, ...]
     num_terms: int
     chunksize: int
+    online: bool
     passes: int | None
     loss: LossName
     weighting: WeightingName
@@ -99,7 +102,8 @@ def fit(
 
     sample = chunks.sample(INIT_SAMPLE, new.documents, plan.random_state)
     start, memory = _start(sample, new.documents, plan, known)
-    final = training.train(
+    train = partial(train_online, documents=new.documents) if plan.online else training.train
+    final = train(
         chunks,
         start,
         loss=plan.loss,

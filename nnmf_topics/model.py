@@ -47,6 +47,9 @@ class NeuralNMFModel(LayeredQueries):
         Default: the ids as words.
     chunksize : int
         Documents that are worked on at a time.
+    online : bool
+        A step after every chunk instead of one after every pass: for few passes over very large
+        corpora. Where passes are many, the exact steps end at a lower loss.
     passes : int, optional
         Passes over the corpus at most. Default: on to `tol`, at most 200.
     loss : {"layerwise", "energy", "reconstruction"}
@@ -105,6 +108,7 @@ class NeuralNMFModel(LayeredQueries):
         id2word: Any = None,
         *,
         chunksize: int = 2000,
+        online: bool = False,
         passes: int | None = None,
         loss: LossName = "layerwise",
         weighting: WeightingName = "auto",
@@ -124,6 +128,7 @@ class NeuralNMFModel(LayeredQueries):
         opt.note_without_meaning(options)
         self.widths = opt.resolve_widths(num_topics)
         self.chunksize = opt.whole("chunksize", chunksize, least=1)
+        self.online = bool(online)
         self.passes = None if passes is None else opt.whole("passes", passes, least=1)
         self.loss: LossName = opt.one_of("loss", loss, LossName)
         self.weighting: WeightingName = opt.one_of("weighting", weighting, WeightingName)
@@ -251,6 +256,7 @@ class NeuralNMFModel(LayeredQueries):
             widths=self.widths,
             num_terms=num_terms,
             chunksize=self.chunksize if chunksize is None else opt.whole("chunksize", chunksize, 1),
+            online=self.online,
             passes=self.passes if passes is None else opt.whole("passes", passes, 1),
             loss=self.loss,
             weighting=self.weighting,

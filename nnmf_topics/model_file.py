@@ -8,7 +8,7 @@ from nnmf_topics.random_state import random_state_from_plain, random_state_to_pl
 from nnmf_topics.trained import Tensors, Trained
 
 _OPTIONS = (
-    *("chunksize", "passes", "loss", "weighting", "init", "tol", "eval_every"),
+    *("chunksize", "online", "passes", "loss", "weighting", "init", "tol", "eval_every"),
     *("minimum_probability", "minimum_phi_value", "per_word_topics"),
 )
 
@@ -49,8 +49,9 @@ def from_plain(
         "dtype": dtype,
         **{name: document["options"][name] for name in _OPTIONS},
     }
-    if not isinstance(options["per_word_topics"], bool):
-        raise ValueError(f"per_word_topics is {options['per_word_topics']!r}, not true or false")
+    for name in ("online", "per_word_topics"):
+        if not isinstance(options[name], bool):
+            raise ValueError(f"{name} is {options[name]!r}, not true or false")
     trained = None
     if document["trained"] is not None:
         # The dictionary may have grown since the model was trained.

@@ -59,7 +59,7 @@ class Objective:
         grams = [grams_of(A) for A in factors]
 
         def part(item: tuple[int, Matrix]) -> Evaluation:
-            return self._chunk(factors, grams, *item)
+            return self.of_chunk(factors, grams, *item)
 
         total: Evaluation | None = None
         for evaluation in self.device.map(part, enumerate(self.chunks)):
@@ -71,9 +71,10 @@ class Objective:
         everything = total + self.memory(factors)
         return everything, float(total.value) / max(float(everything.value), 1e-300)
 
-    def _chunk(
+    def of_chunk(
         self, factors: Sequence[Array], grams: Sequence[Grams], number: int, on_host: Matrix
     ) -> Evaluation:
+        """Evaluate one chunk of the corpus, given by its number and its documents."""
         documents = on_host.shape[1]
         chunk = self._known.get(number) or _Chunk(documents)
         if chunk.documents != documents:

@@ -33,7 +33,8 @@ class History:
     Attributes
     ----------
     loss : tuple of float
-        Loss after each pass, as a share of ||X||_F^2. It never rises. Documents of earlier
+        Loss after each pass, as a share of ||X||_F^2. It never rises, but for online training,
+        where it is that of the documents as they were met. Documents of earlier
         trainings count, as they are remembered; in `errors` as they were when last seen.
     errors : tuple of tuple of float
         Relative error ||X - A_0 ... A_l S_l|| / ||X|| of every layer, after each pass.
@@ -128,7 +129,7 @@ def train(
         objective, optimizer = Objective(chunks, loss, device, memory, in_memory), GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
         best, _ = objective(current)
-        state = State(tuple(current), best, History(start_loss=_relative(best)))
+        state = State(tuple(current), best, History(start_loss=relative_loss(best)))
         if on_start is not None:
             on_start(state)
         reason = StopReason.PASSES
@@ -144,7 +145,7 @@ def train(
                 optimizer.accept()
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
-            state = State(tuple(current), best, _extended(state.history, best))
+            state = State(tuple(current), best, extended(state.history, best))
             bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
             bar.update()
             if on_pass is not None and on_pass(state):
@@ -157,13 +158,14 @@ def train(
     return replace(state, history=history)
 
 
-def _relative(evaluation: Evaluation) -> float:
+def relative_loss(evaluation: Evaluation) -> float:
+    """Loss as a share of ||X||_F^2."""
     return float(evaluation.value) / max(float(evaluation.norm), 1e-300)
 
 
-def _extended(history: History, evaluation: Evaluation) -> History:
+def extended(history: History, evaluation: Evaluation) -> History:
+    """Return the history with one more pass."""
     norm = max(float(evaluation.norm), 1e-300)
     errors = tuple(float(e) for e in np.sqrt(to_host(evaluation.errors) / norm))
-    return History(
-        (*history.loss, _relative(evaluation)), (*history.errors, errors), history.start_loss
-    )
+    loss = (*history.loss, relative_loss(evaluation))
+    return History(loss, (*history.errors, errors), history.start_loss)

@@ -32,7 +32,7 @@ LEVELS = (
     {"initializers"},
     {"objective"},
     {"training"},
-    {"trained"},
+    {"online", "trained"},
     {"updating", "model_file"},
     {"fitting"},
     {"model"},
@@ -45,7 +45,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "initializers", "objective", "training"),
+    *("network", "memory", "optimizers", "initializers", "objective", "training", "online"),
 )
 
 OPTIONAL = ("cupy", "cupyx", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF")

@@ -101,10 +101,11 @@ def error(model, documents):
     return np.linalg.norm(X - model.factors[0] @ model.encode(documents)[0]) / np.linalg.norm(X)
 
 
+@pytest.mark.parametrize("options", [{}, {"online": True, "chunksize": 25}], ids=["", "online"])
 @pytest.mark.parametrize("seed", range(3))
-def test_an_update_learns_the_new_and_keeps_the_old_as_training_on_both_would(seed):
+def test_an_update_learns_the_new_and_keeps_the_old_as_training_on_both_would(seed, options):
     (old, new), dictionary = two_halves(seed)
-    model = NeuralNMFModel(old, (8, 2), dictionary, random_state=0)
+    model = NeuralNMFModel(old, (8, 2), dictionary, random_state=0, **options)
     assert error(model, new) > 0.9  # half of the vocabulary was never seen
     model.update(new)
     joint = NeuralNMFModel(old + new, (8, 2), dictionary, random_state=0)
