@@ -116,7 +116,7 @@ class DocumentQueries(LayerView):
 
     def _weights(self, corpus: Source) -> np.ndarray:
         """Words of each document that come from each topic, (docs, num_topics)."""
-        codes = self.model.encode(corpus)[self.layer]
+        codes = self.model.encode_up_to(self.layer, corpus)[-1]
         return np.ascontiguousarray((codes * self.model.topic_lengths(self.layer)[:, None]).T)
 
     def __getitem__(self, bow: Bow | Source) -> Any:

@@ -34,7 +34,7 @@ class LayeredModel(Protocol):
     def topic_matrix(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
     def topic_lengths(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
     def topic_masses(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
-    def encode(self, corpus: Source | Bow) -> list[np.ndarray]: ...  # noqa: D102
+    def encode_up_to(self, layer: int, corpus: Source | Bow) -> list[np.ndarray]: ...  # noqa: D102
 
 
 class LayerView:

@@ -325,7 +325,8 @@ class NeuralNMFModel(LayeredQueries):
 
     def topic_lengths(self, layer: int = 0) -> np.ndarray:
         """Return the words that a code of 1 stands for, (k_l,); see `topics.topic_lengths`."""
-        return topics.topic_lengths(self.factors, layer)
+        layer = topics.resolve_layer(layer, self.num_layers)
+        return self._known.topic_lengths(layer)
 
     def topic_masses(self, layer: int = 0) -> np.ndarray:
         """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
@@ -358,11 +359,16 @@ class NeuralNMFModel(LayeredQueries):
         list of ndarray (k_l, documents)
             In the scale of the weighted corpus, unnormalised; zeros for an empty document.
         """
+        return self.encode_up_to(self.num_layers - 1, corpus)
+
+    def encode_up_to(self, layer: int, corpus: Source | Bow) -> list[np.ndarray]:
+        """Return the codes of documents at the layers 0 to `layer`, as `encode` does."""
+        layers = topics.resolve_layer(layer, self.num_layers) + 1
         known = self._known
         if is_document(corpus):
             corpus = [corpus]
         with self._device.active():
-            factors, grams = known.placed(self._device)
+            factors, grams = (made[:layers] for made in known.placed(self._device))
 
             def codes(chunk: Matrix) -> list[np.ndarray]:
                 X = self._device.put(known.weighting(chunk))
@@ -371,8 +377,8 @@ class NeuralNMFModel(LayeredQueries):
             chunks = read_chunks(corpus, self.num_terms, self.chunksize, self.dtype)
             encoded = list(self._device.map(codes, chunks))
         if not encoded:
-            return [np.zeros((k, 0), self.dtype) for k in self.widths]
-        return [np.concatenate(layer, axis=1) for layer in zip(*encoded, strict=True)]
+            return [np.zeros((k, 0), self.dtype) for k in self.widths[:layers]]
+        return [np.concatenate(layer_codes, axis=1) for layer_codes in zip(*encoded, strict=True)]
 
     def level(self, layer: int = 0) -> Level:
         """Return a layer (0 finest, -1 coarsest) as a gensim topic model of its own."""
