@@ -135,8 +135,11 @@ def _codes(
         S = coordinate_descent(gram, rhs, start, sweeps)
         return S, part @ S.T, S @ S.T
 
-    codes, XS, SS = zip(*Device("cpu").map(improved, range(len(parts))), strict=True)
-    return list(codes), sum(XS), sum(SS)
+    codes, XS, SS = [], 0.0, 0.0
+    for S, data, square in Device("cpu").map(improved, range(len(parts))):
+        codes.append(S)
+        XS, SS = XS + data, SS + square
+    return codes, XS, SS
 
 
 def squared_norm(X: Matrix) -> Array:

@@ -3,17 +3,20 @@
 import datetime
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.decomposition import NMF
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from nnmf_topics.datasets import NEWSGROUPS, PAPER_GROUPS, fetch_20newsgroups
 
 WIDTHS = (10, 6)
 PER_GROUP = 100
+HNMF_ITERATIONS = 1000
 
 
 class Posts(NamedTuple):
@@ -51,6 +54,28 @@ def tfidf(documents: list[str]) -> tuple[sp.csc_array, list[str]]:
     vectorizer = TfidfVectorizer(stop_words="english")
     X = sp.csc_array(vectorizer.fit_transform(documents).T)
     return X, list(vectorizer.get_feature_names_out())
+
+
+def hnmf(
+    X: sp.csc_array, widths: Sequence[int], init: str, unit_columns: bool, seed: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return factors and codes of hierarchical NMF: scikit-learn's NMF once a layer.
+
+    With `unit_columns` the columns of A_0 are scaled to unit length, and the codes inversely,
+    before the second layer.
+    """
+    factors, codes, signal = [], [], X
+    for k in widths:
+        nmf = NMF(k, init=init, max_iter=HNMF_ITERATIONS, random_state=seed)
+        S, A = nmf.fit_transform(signal.T).T, nmf.components_.T
+        if unit_columns:
+            lengths = np.linalg.norm(A, axis=0)
+            lengths[lengths == 0] = 1
+            S, A = S * lengths[:, None], A / lengths
+        factors.append(A)
+        codes.append(S)
+        signal = S
+    return factors, codes
 
 
 def environment(*packages: str) -> str:
