@@ -1,5 +1,6 @@
 """The threads of the host: parts of the documents at a time, and none of BLAS's own."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -74,6 +75,10 @@ class HostThreads:
             for future in waiting:
                 future.cancel()
 
+    def forget_pool(self) -> None:
+        """Begin anew in a forked process, which has the lock and the pool but not its threads."""
+        self._lock, self._pool = threading.Lock(), None
+
     def _opened(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
@@ -82,6 +87,8 @@ class HostThreads:
 
 
 HOST_THREADS = HostThreads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=HOST_THREADS.forget_pool)
 
 
 def _release_blas() -> None:

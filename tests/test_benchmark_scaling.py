@@ -43,6 +43,16 @@ def test_documents_have_their_tokens_few_topics_and_words_by_zipfs_law():
     assert frequency[:300].sum() > 2 * frequency[-1500:].sum()
 
 
+def test_pairs_of_documents_differ_more_in_shared_words_than_with_words_drawn_alone(monkeypatch):
+    monkeypatch.setattr(benchmark_scaling, "PLANTED", 5)
+    monkeypatch.setattr(benchmark_scaling, "OF_A_DOCUMENT", 1)
+    held = planted(400, 2000, 100).toarray() > 0
+    alone = np.random.default_rng(0).permuted(held, axis=1)
+    pairs = np.triu_indices(400, 1)
+    topical, chance = ((words.T.astype(int) @ words)[pairs] for words in (held, alone))
+    assert topical.std() > 1.5 * chance.std()
+
+
 def test_a_corpus_is_made_again_as_it_was_and_starts_a_longer_one():
     shorter, longer = planted(2000, 100, 10), planted(4000, 100, 10)
     assert (shorter != longer[:, :2000]).nnz == 0

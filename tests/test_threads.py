@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import time
 from threading import Event, current_thread
 
@@ -88,3 +91,24 @@ def test_two_items_are_worked_on_at_once_where_there_are_threads():
         assert list(host.map(meet, range(2))) == [True, True]
     finally:
         host.__exit__()
+
+
+FORKED = """
+import os, sys
+import numpy  # brings the BLAS whose threads are counted
+from nnmf_topics._threads import HOST_THREADS
+
+with HOST_THREADS:
+    assert list(HOST_THREADS.map(abs, range(5))) == list(range(5))
+    child = os.fork()
+    if child == 0:
+        os._exit(list(HOST_THREADS.map(abs, range(5))) != list(range(5)))
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_process_that_is_forked_meanwhile_has_threads_of_its_own():
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-P", "-c", FORKED]
+    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 0
