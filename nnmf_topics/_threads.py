@@ -4,7 +4,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ class HostThreads:
         self._controller: ThreadpoolController | None = None
         self._limit: Any = None
         self._pool: ThreadPoolExecutor | None = None
+        self._worker = threading.local()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -54,26 +55,32 @@ class HostThreads:
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield function(item) of all items in their order, one more read than there are threads.
 
-        Items are read by the calling thread, which also does all the work if there is but one.
+        Items are read by the calling thread, which also does all the work if there is but one, or
+        if it works for another call of this already: waiting for itself it would never end.
         """
         iterator = iter(items)
         first = list(islice(iterator, 2))
         items = chain(first, iterator)
-        if len(first) < 2 or self._threads == 1:
+        if len(first) < 2 or self._threads == 1 or hasattr(self._worker, "busy"):
             yield from map(function, items)
             return
+
+        def work(item: Item) -> Result:
+            self._worker.busy = True
+            return function(item)
+
         pool = self._opened()
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 if len(waiting) > self._threads:
                     yield waiting.popleft().result()
-                waiting.append(pool.submit(copy_context().run, function, item))
+                waiting.append(pool.submit(copy_context().run, work, item))
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            # None is left behind to compete with BLAS, which gets its threads back.
+            wait([future for future in waiting if not future.cancel()])
 
     def forget_pool(self) -> None:
         """Begin anew in a forked process, which has the lock and the pool but not its threads."""

@@ -5,8 +5,11 @@ where a start is made. (Cichocki and Phan, "Fast local algorithms for large scal
 and tensor factorizations", 2009.)
 """
 
-from nnmf_topics._backend import device_of, namespace
+from nnmf_topics._backend import device_of, namespace, on_gpu
 from nnmf_topics._typing import Array
+
+_CACHED_BITS = 2**26
+"""Columns do not interact: they are taken in blocks that a processor's cache holds."""
 
 
 def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
@@ -34,7 +37,12 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     # Rows have to be contiguous, whatever the order of what is given.
     constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
     constant[:, :], S[:, :] = rhs / diagonal, start
-    for _ in range(sweeps):
-        for j in range(gram.shape[0]):
-            S[j, :] = xp.maximum(constant[j, :] + N[j, :] @ S, zero)
+    k, n = rhs.shape
+    width = n if on_gpu(rhs) else max(_CACHED_BITS // (xp.finfo(rhs.dtype).bits * max(k, 1)), 1)
+    for first in range(0, n, max(width, 1)):
+        columns = slice(first, min(first + width, n))
+        block, least = S[:, columns], constant[:, columns]
+        for _ in range(sweeps):
+            for j in range(k):
+                block[j, :] = xp.maximum(least[j, :] + N[j, :] @ block, zero)
     return S

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from nnmf_topics._typing import Array, InitName, LossName, Matrix
 from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import in_parts, initialize
 from nnmf_topics.memory import Memory
-from nnmf_topics.online import train_online
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History, State
 from nnmf_topics.updating import best_start
@@ -102,8 +100,7 @@ def fit(
 
     sample = chunks.sample(INIT_SAMPLE, new.documents, plan.random_state)
     start, memory = _start(sample, new.documents, plan, known)
-    train = partial(train_online, documents=new.documents) if plan.online else training.train
-    final = train(
+    final = training.train(
         chunks,
         start,
         loss=plan.loss,
@@ -112,6 +109,7 @@ def fit(
         tol=plan.tol,
         device=plan.device,
         in_memory=chunks.in_memory,
+        online=plan.online,
         on_start=(lambda state: on_start(result(state))) if on_start else None,
         on_pass=lambda state: on_pass(result(state)),
         progress=plan.progress,

@@ -24,6 +24,7 @@ from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
 from nnmf_topics.level import Level
 from nnmf_topics.network import forward
+from nnmf_topics.nnls import grams_of
 from nnmf_topics.queries import LayeredQueries
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History
@@ -48,8 +49,8 @@ class NeuralNMFModel(LayeredQueries):
     chunksize : int
         Documents that are worked on at a time.
     online : bool
-        A step after every chunk instead of one after every pass: for few passes over very large
-        corpora. Where passes are many, the exact steps end at a lower loss.
+        Propose a step after every chunk instead of one a pass, as long as the loss falls by it.
+        Such a pass reads the corpus twice; worth it where training starts far from its end.
     passes : int, optional
         Passes over the corpus at most. Default: on to `tol`, at most 200.
     loss : {"layerwise", "energy", "reconstruction"}
@@ -128,7 +129,7 @@ class NeuralNMFModel(LayeredQueries):
         opt.note_without_meaning(options)
         self.widths = opt.resolve_widths(num_topics)
         self.chunksize = opt.whole("chunksize", chunksize, least=1)
-        self.online = bool(online)
+        self.online = opt.yes_or_no("online", online)
         self.passes = None if passes is None else opt.whole("passes", passes, least=1)
         self.loss: LossName = opt.one_of("loss", loss, LossName)
         self.weighting: WeightingName = opt.one_of("weighting", weighting, WeightingName)
@@ -325,8 +326,7 @@ class NeuralNMFModel(LayeredQueries):
 
     def topic_lengths(self, layer: int = 0) -> np.ndarray:
         """Return the words that a code of 1 stands for, (k_l,); see `topics.topic_lengths`."""
-        layer = topics.resolve_layer(layer, self.num_layers)
-        return self._known.topic_lengths(layer)
+        return topics.topic_lengths(self.factors, layer)
 
     def topic_masses(self, layer: int = 0) -> np.ndarray:
         """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
@@ -368,7 +368,8 @@ class NeuralNMFModel(LayeredQueries):
         if is_document(corpus):
             corpus = [corpus]
         with self._device.active():
-            factors, grams = (made[:layers] for made in known.placed(self._device))
+            factors = [self._device.put(A) for A in known.factors[:layers]]
+            grams = [grams_of(A) for A in factors]
 
             def codes(chunk: Matrix) -> list[np.ndarray]:
                 X = self._device.put(known.weighting(chunk))

@@ -8,7 +8,7 @@ from nnmf_topics.random_state import random_state_from_plain, random_state_to_pl
 from nnmf_topics.trained import Tensors, Trained
 
 _OPTIONS = (
-    *("chunksize", "online", "passes", "loss", "weighting", "init", "tol", "eval_every"),
+    *("chunksize", "passes", "loss", "weighting", "init", "tol", "eval_every"),
     *("minimum_probability", "minimum_phi_value", "per_word_topics"),
 )
 
@@ -21,7 +21,8 @@ def to_plain(model: Any, trained: Trained | None) -> tuple[Tensors, dict[str, An
     tensors, plain = ({}, None) if trained is None else trained.to_plain()
     return tensors, {
         "widths": model.widths,
-        "options": {name: getattr(model, name) for name in _OPTIONS},
+        "options": {name: getattr(model, name) for name in _OPTIONS}
+        | ({"online": True} if model.online else {}),  # younger than the format
         "dtype": model.dtype.__name__,
         "num_terms": model.num_terms,
         "vocabulary": vocabulary.to_plain(model.id2word),
@@ -48,6 +49,7 @@ def from_plain(
         "random_state": random_state_from_plain(document["random_state"]),
         "dtype": dtype,
         **{name: document["options"][name] for name in _OPTIONS},
+        "online": document["options"].get("online", False),
     }
     for name in ("online", "per_word_topics"):
         if not isinstance(options[name], bool):

@@ -1,5 +1,6 @@
 """The loss of a corpus as a function of the factors: chunk by chunk, however small the device."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Objective:
         Documents seen before; on the device.
     in_memory : bool
         Whether the chunks are the same objects in every pass.
+
+    Attributes
+    ----------
+    documents : int
+        Of the corpus, once it was called.
     """
 
     def __init__(
@@ -51,25 +57,25 @@ class Objective:
     ) -> None:
         self.chunks, self.loss, self.device, self.memory = chunks, loss, device, memory
         self.in_memory = self._keeps_placed = in_memory
+        self.documents = 0
         self._known: dict[int, _Chunk] = {}
         self._most: float = float("inf")
 
-    def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, float]:
-        """Return the evaluation of all documents, and the share of the corpus in their loss."""
+    def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, Evaluation]:
+        """Return the evaluation of all documents, and that of the corpus alone."""
         grams = [grams_of(A) for A in factors]
 
-        def part(item: tuple[int, Matrix]) -> Evaluation:
-            return self.of_chunk(factors, grams, *item)
+        def evaluated(item: tuple[int, Matrix]) -> tuple[Evaluation, int]:
+            return self.of_chunk(factors, grams, *item), item[1].shape[1]
 
-        total: Evaluation | None = None
-        for evaluation in self.device.map(part, enumerate(self.chunks)):
-            total = evaluation if total is None else total + evaluation
-        if total is None:
+        corpus: Evaluation | None = None
+        self.documents = 0
+        for part, documents in self.device.map(evaluated, enumerate(self.chunks)):
+            corpus = part if corpus is None else corpus + part
+            self.documents += documents
+        if corpus is None:
             raise ValueError("the corpus has no documents, or can be read only once")
-        if self.memory is None:
-            return total, 1.0
-        everything = total + self.memory(factors)
-        return everything, float(total.value) / max(float(everything.value), 1e-300)
+        return corpus if self.memory is None else corpus + self.memory(factors), corpus
 
     def of_chunk(
         self, factors: Sequence[Array], grams: Sequence[Grams], number: int, on_host: Matrix
@@ -79,56 +85,54 @@ class Objective:
         chunk = self._known.get(number) or _Chunk(documents)
         if chunk.documents != documents:
             raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
-        X = self._placed(chunk, on_host)
-        evaluation, codes = self._in_parts(factors, grams, X, chunk.codes)
+        found = self._kept_on_device(factors, grams, chunk, on_host)
+        if found is None:
+            found = self._in_parts(factors, grams, on_host, chunk.codes)
+        evaluation, codes = found
         if self.in_memory:
             chunk.codes = codes
-            chunk.placed = X if self._keeps_placed else None
             self._known[number] = chunk
+        if not self._keeps_placed:
+            chunk.placed = None
         return evaluation
 
-    def _placed(self, chunk: _Chunk, on_host: Matrix) -> Matrix:
-        if chunk.placed is not None:
-            return chunk.placed
-        try:
-            placed = self.device.put(on_host)
-        except MemoryError:
-            if not self._keeps_placed:
-                raise
-            placed = None
-        if placed is None:
-            self._let_go()
-            placed = self.device.put(on_host)
-        return placed
-
-    def _let_go(self) -> None:
-        """Keep no chunk on the device any more."""
+    def _kept_on_device(
+        self, factors: Sequence[Array], grams: Sequence[Grams], chunk: _Chunk, on_host: Matrix
+    ) -> tuple[Evaluation, list[Array]] | None:
+        """Evaluate a chunk that stays on the device; None if there is no room for it to stay."""
+        if not self._keeps_placed:
+            return None
+        with contextlib.suppress(MemoryError):
+            if chunk.placed is None:
+                chunk.placed = self.device.put(on_host)
+            return self._evaluated(factors, grams, chunk.placed, chunk.codes)
         logger.info("the corpus does not fit on %s: streaming it", self.device.name)
         self._keeps_placed = False
-        for chunk in self._known.values():
-            chunk.placed = None
+        for known in (chunk, *self._known.values()):
+            known.placed = None
         self.device.release()
+        return None
 
     def _in_parts(
         self,
         factors: Sequence[Array],
         grams: Sequence[Grams],
-        X: Matrix,
+        on_host: Matrix,
         near: Sequence[Array] | None,
     ) -> tuple[Evaluation, list[Array]]:
         """Evaluate as many documents at a time as there is memory for."""
-        documents = X.shape[1]
+        documents = on_host.shape[1]
         if documents <= self._most:
             try:
-                return evaluate(factors, X, squared_norm(X), self.loss, near, grams)
+                return self._evaluated(factors, grams, self.device.put(on_host), near)
             except MemoryError:
                 if documents == 1:
                     raise
             # Not before the exception, and all that it holds, is gone.
-            self._make_room(documents)
+            self._halve(documents)
         half = -(-documents // 2)
         results = []
-        for number, part in enumerate(in_parts(X, half)):
+        for number, part in enumerate(in_parts(on_host, half)):
             mine = slice(number * half, min((number + 1) * half, documents))
             start = None if near is None else [S[:, mine] for S in near]
             results.append(self._in_parts(factors, grams, part, start))
@@ -137,9 +141,16 @@ class Objective:
         joined = [xp.concat([a, b], axis=1) for a, b in zip(left, right, strict=True)]
         return first + second, joined
 
-    def _make_room(self, documents: int) -> None:
-        if self._keeps_placed and self.device.is_gpu:
-            self._let_go()
+    def _evaluated(
+        self,
+        factors: Sequence[Array],
+        grams: Sequence[Grams],
+        X: Matrix,
+        near: Sequence[Array] | None,
+    ) -> tuple[Evaluation, list[Array]]:
+        return evaluate(factors, X, squared_norm(X), self.loss, near, grams)
+
+    def _halve(self, documents: int) -> None:
         half = -(-documents // 2)
         if half < self._most:
             logger.warning(

@@ -95,6 +95,13 @@ def fraction(name: str, value: Any) -> float:
     return number
 
 
+def yes_or_no(name: str, value: Any) -> bool:
+    """Return an option that must be True or False, or raise an error that names it."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, choices: Any) -> Any:
     """Return an option that must be one of the names of a Literal, or raise an error with them."""
     if value not in get_args(choices):

@@ -1,23 +1,18 @@
 """What training leaves behind: plain data, and its form in a file."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
 from nnmf_topics import options as opt
-from nnmf_topics._backend import Device
-from nnmf_topics._typing import Array
 from nnmf_topics.network import Evaluation
-from nnmf_topics.nnls import Grams, grams_of
-from nnmf_topics.topics import topic_lengths, topic_term
+from nnmf_topics.topics import topic_term
 from nnmf_topics.training import History, StopReason
 from nnmf_topics.weighting import Statistics, Weighting, WeightingName
 
 Tensors = dict[str, np.ndarray]
-Made = TypeVar("Made")
 
 _LENGTH_TOLERANCE = 1e-3
 """Single precision sums of many squares are not exact."""
@@ -45,34 +40,13 @@ class Trained:
     statistics: Statistics
     weighting: Weighting
     history: History
-    _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    _topics: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def topic_matrix(self, layer: int) -> np.ndarray:
-        """Return the topics of a layer as word distributions, (k_l, terms)."""
-        return self._once(("topics", layer), lambda: topic_term(self.factors, layer))
-
-    def topic_lengths(self, layer: int) -> np.ndarray:
-        """Return the words that a code of 1 stands for, (k_l,)."""
-        return self._once(("lengths", layer), lambda: topic_lengths(self.factors, layer))
-
-    def placed(self, device: Device) -> tuple[list[Array], list[Grams]]:
-        """Return the factors on a device, and their Gram matrices.
-
-        To be used while the device is active.
-        """
-
-        def place() -> tuple[list[Array], list[Grams]]:
-            factors = [device.put(A) for A in self.factors]
-            return factors, [grams_of(A) for A in factors]
-
-        return self._once(("placed", device.name), place)
-
-    def _once(self, key: tuple[str, Any], make: Callable[[], Made]) -> Made:
-        """Return what was made before under a key: every query asks for it."""
-        if key not in self._made:
-            self._made[key] = make()
-        made: Made = self._made[key]
-        return made
+        """Return the topics of a layer as word distributions, (k_l, terms); made once."""
+        if layer not in self._topics:
+            self._topics[layer] = topic_term(self.factors, layer)
+        return self._topics[layer]
 
     def grown(self, num_terms: int) -> Self:
         """Return this for a vocabulary with more terms, of which nothing is known yet."""
@@ -89,7 +63,7 @@ class Trained:
             evaluation=replace(self.evaluation, data=padded(self.evaluation.data)),
             statistics=replace(self.statistics, document_frequency=frequency),
             weighting=self.weighting.grown(num_terms),
-            _made={},
+            _topics={},
         )
 
     def to_plain(self) -> tuple[Tensors, dict[str, Any]]:

@@ -12,6 +12,7 @@ from nnmf_topics._typing import Array, LossName, Matrix
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation
 from nnmf_topics.objective import Objective
+from nnmf_topics.online import online_sweep
 from nnmf_topics.optimizers import GramDescent, unit_columns
 
 MOST_PASSES = 200
@@ -33,8 +34,7 @@ class History:
     Attributes
     ----------
     loss : tuple of float
-        Loss after each pass, as a share of ||X||_F^2. It never rises, but for online training,
-        where it is that of the documents as they were met. Documents of earlier
+        Loss after each pass, as a share of ||X||_F^2. It never rises. Documents of earlier
         trainings count, as they are remembered; in `errors` as they were when last seen.
     errors : tuple of tuple of float
         Relative error ||X - A_0 ... A_l S_l|| / ||X|| of every layer, after each pass.
@@ -77,6 +77,7 @@ def train(
     tol: float = 1e-5,
     device: Device | None = None,
     in_memory: bool | None = None,
+    online: bool = False,
     on_start: Callable[[State], None] | None = None,
     on_pass: Callable[[State], bool | None] | None = None,
     progress: bool = False,
@@ -105,6 +106,9 @@ def train(
         Whether the chunks stay in memory from pass to pass, so that they may be kept on the device
         and encoded from their last codes: faster, for k_0 + k_1 + ... numbers a document. By
         default that of lists and tuples.
+    online : bool
+        Propose a step after every chunk instead of one for all (`online_sweep`), until the first
+        time that the loss rises by it. Such a pass reads the corpus twice.
     on_start : callable, optional
         Called with the `State` of the start, before the first pass.
     on_pass : callable, optional
@@ -128,24 +132,30 @@ def train(
             in_memory = isinstance(chunks, (list, tuple))
         objective, optimizer = Objective(chunks, loss, device, memory, in_memory), GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
-        best, _ = objective(current)
-        state = State(tuple(current), best, History(start_loss=relative_loss(best)))
+        best, corpus = objective(current)
+        state = State(tuple(current), best, History(start_loss=_relative(best)))
         if on_start is not None:
             on_start(state)
         reason = StopReason.PASSES
         while state.history.passes < limit:
-            trial = optimizer.propose(state.factors, best)
-            evaluation, share = objective(trial)
+            if online:
+                trial = online_sweep(objective, optimizer, state.factors, corpus)
+            else:
+                trial = optimizer.propose(state.factors, best)
+            evaluation, of_corpus = objective(trial)
+            share = _share(of_corpus, evaluation)
             fallen = float(best.value - evaluation.value) / max(float(best.value), 1e-300)
             if fallen >= 0:
                 # A short step lowers the loss by little wherever it starts.
                 least = tol * share * min(optimizer.scale, 1.0)
                 stop = StopReason.TOLERANCE if fallen < least else None
-                best, current = evaluation, trial
+                best, corpus, current = evaluation, of_corpus, trial
                 optimizer.accept()
+            elif online:
+                online, stop = False, None
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
-            state = State(tuple(current), best, extended(state.history, best))
+            state = State(tuple(current), best, _extended(state.history, best))
             bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
             bar.update()
             if on_pass is not None and on_pass(state):
@@ -158,14 +168,16 @@ def train(
     return replace(state, history=history)
 
 
-def relative_loss(evaluation: Evaluation) -> float:
-    """Loss as a share of ||X||_F^2."""
+def _share(part: Evaluation, whole: Evaluation) -> float:
+    return float(part.value) / float(whole.value) if float(whole.value) > 0 else 1.0
+
+
+def _relative(evaluation: Evaluation) -> float:
     return float(evaluation.value) / max(float(evaluation.norm), 1e-300)
 
 
-def extended(history: History, evaluation: Evaluation) -> History:
-    """Return the history with one more pass."""
+def _extended(history: History, evaluation: Evaluation) -> History:
     norm = max(float(evaluation.norm), 1e-300)
     errors = tuple(float(e) for e in np.sqrt(to_host(evaluation.errors) / norm))
-    loss = (*history.loss, relative_loss(evaluation))
+    loss = (*history.loss, _relative(evaluation))
     return History(loss, (*history.errors, errors), history.start_loss)

@@ -17,18 +17,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from _measures import COLUMNS, measure, svd_bound
-from _setting import WIDTHS, Posts, environment, paper_subset, super_groups, tfidf, train_posts
+from _setting import (
+    WIDTHS,
+    Posts,
+    environment,
+    hnmf,
+    paper_subset,
+    super_groups,
+    tfidf,
+    train_posts,
+)
 from gensim.corpora import Dictionary
 from gensim.parsing.preprocessing import STOPWORDS
 from gensim.utils import simple_preprocess
-from sklearn.decomposition import NMF
 from sklearn.feature_extraction.text import CountVectorizer
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics.corpus import Corpus
 from nnmf_topics.weighting import fit_weighting, survey
 
-HNMF_ITERATIONS = 1000
 DIGITS = {"err1": 5, "err2": 5, "seconds": 2}
 
 
@@ -49,23 +56,9 @@ def fit_model(corpus: Any, id2word: Any, seed: int) -> Fit:
 
 
 def fit_hnmf(X: sp.csc_array, init: str, unit_columns: bool, seed: int) -> Fit:
-    """Factorise, then factorise the codes: scikit-learn's NMF once a layer.
-
-    With `unit_columns` the columns of A_0 are scaled to unit length, and the codes inversely,
-    before the second layer.
-    """
+    """Train hierarchical NMF."""
     start = perf_counter()
-    factors, codes, signal = [], [], X
-    for k in WIDTHS:
-        nmf = NMF(k, init=init, max_iter=HNMF_ITERATIONS, random_state=seed)
-        S, A = nmf.fit_transform(signal.T).T, nmf.components_.T
-        if unit_columns:
-            lengths = np.linalg.norm(A, axis=0)
-            lengths[lengths == 0] = 1
-            S, A = S * lengths[:, None], A / lengths
-        factors.append(A)
-        codes.append(S)
-        signal = S
+    factors, codes = hnmf(X, WIDTHS, init, unit_columns, seed)
     return Fit(factors, codes, perf_counter() - start)
 
 

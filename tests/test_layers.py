@@ -31,8 +31,9 @@ LEVELS = (
     {"optimizers", "memory", "queries"},
     {"initializers"},
     {"objective"},
+    {"online"},
     {"training"},
-    {"online", "trained"},
+    {"trained"},
     {"updating", "model_file"},
     {"fitting"},
     {"model"},
@@ -45,7 +46,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "initializers", "objective", "training", "online"),
+    *("network", "memory", "optimizers", "initializers", "objective", "online", "training"),
 )
 
 OPTIONAL = ("cupy", "cupyx", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF")

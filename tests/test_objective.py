@@ -24,26 +24,31 @@ def factors():
 
 
 class SmallDevice(Device):
-    """The host, with room for so many chunks at a time."""
+    """The host, with room for so many documents, those that are kept among them."""
 
     def __init__(self, room):
         super().__init__("cpu")
         object.__setattr__(self, "room", room)
-        object.__setattr__(self, "puts", [])
-
-    @property
-    def is_gpu(self):
-        return False
+        object.__setattr__(self, "kept", [])
+        object.__setattr__(self, "puts", 0)
 
     def put(self, matrix):
-        if len(self.puts) >= self.room:
+        if matrix.shape[1] + sum(self.kept) > self.room:
             raise MemoryError
-        self.puts.append(matrix.shape)
+        object.__setattr__(self, "puts", self.puts + 1)
+        self.kept.append(matrix.shape[1])
         return matrix
 
     def release(self):
-        self.puts.clear()
-        object.__setattr__(self, "room", 10**9)
+        self.kept.clear()
+
+
+class StreamingDevice(SmallDevice):
+    """The same, where nothing is kept that is not in use."""
+
+    def put(self, matrix):
+        self.release()
+        return super().put(matrix)
 
 
 def value(chunks, factors, device=None, in_memory=True, calls=1):
@@ -51,8 +56,9 @@ def value(chunks, factors, device=None, in_memory=True, calls=1):
     total = Objective(chunks, "layerwise", device, None, in_memory)
     with device.active():
         for _ in range(calls):
-            evaluation, share = total(factors)
-    assert share == 1.0
+            evaluation, corpus = total(factors)
+    assert evaluation is corpus
+    assert total.documents == sum(chunk.shape[1] for chunk in chunks)
     return evaluation
 
 
@@ -100,25 +106,56 @@ def test_too_little_memory_for_one_document_is_an_error(chunks, factors, monkeyp
         value(chunks, factors)
 
 
+@pytest.mark.parametrize("most", [1, 7, 20, 49])
+def test_codes_of_parts_are_those_of_the_whole(chunks, factors, monkeypatch, most):
+    monkeypatch.setattr(objective, "evaluate", limited(most, []))
+    total = Objective(chunks, "layerwise", Device("cpu"), None, in_memory=True)
+    with Device("cpu").active():
+        total(factors)
+        for number, X in enumerate(chunks):
+            expected = evaluate(factors, X, np.sum(X.data**2), "layerwise")[1]
+            for S, exact in zip(total._known[number].codes, expected, strict=True):
+                np.testing.assert_allclose(S, exact, rtol=1e-9, atol=1e-12)
+
+
+def test_the_next_pass_starts_from_the_codes_of_the_last(chunks, factors, monkeypatch):
+    starts = []
+
+    def seen(factors, X, norm, loss, near, grams):
+        starts.append(near)
+        return evaluate(factors, X, norm, loss, near, grams)
+
+    monkeypatch.setattr(objective, "evaluate", seen)
+    value(chunks, factors, SmallDevice(room=1000), calls=2)
+    assert [near is None for near in starts] == [True, True, False, False]
+
+
 def test_chunks_in_memory_go_to_the_device_once(chunks, factors):
-    device = SmallDevice(room=100)
+    device = SmallDevice(room=50)
     value(chunks, factors, device, calls=4)
-    assert len(device.puts) == len(chunks)
+    assert device.puts == len(chunks)
 
 
 def test_a_stream_goes_to_the_device_in_every_pass(chunks, factors):
-    device = SmallDevice(room=100)
+    device = StreamingDevice(room=50)
     value(chunks, factors, device, in_memory=False, calls=4)
-    assert len(device.puts) == 4 * len(chunks)
+    assert device.puts == 4 * len(chunks)
 
 
-def test_chunks_that_do_not_fit_are_streamed(chunks, factors, caplog):
-    device = SmallDevice(room=1)
+def test_chunks_that_do_not_fit_together_are_streamed_whole(chunks, factors, caplog):
+    device = StreamingDevice(room=33)
+    object.__setattr__(device, "put", lambda matrix: SmallDevice.put(device, matrix))
     with caplog.at_level(logging.INFO):
-        found = value(chunks, factors, device, calls=3)
+        found = value(chunks, factors, device)
     assert_equal(found, value(chunks, factors))
     assert "does not fit on cpu: streaming it" in caplog.text
-    assert len(device.puts) >= 2 * len(chunks)  # in every later pass
+    assert "too little memory" not in caplog.text
+
+
+def test_a_chunk_that_does_not_fit_goes_to_the_device_in_parts(chunks, factors, caplog):
+    device = StreamingDevice(room=20)
+    assert_equal(value(chunks, factors, device, calls=2), value(chunks, factors))
+    assert "going on with 17" in caplog.text
 
 
 def test_a_corpus_that_changes_between_passes_is_named(chunks, factors):

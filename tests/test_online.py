@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -6,9 +8,9 @@ from nnmf_topics import NeuralNMFModel
 from nnmf_topics._backend import Device
 from nnmf_topics.datasets import make_hierarchical_corpus
 from nnmf_topics.initializers import in_parts, initialize
+from nnmf_topics.memory import Memory
 from nnmf_topics.objective import Objective
-from nnmf_topics.online import train_online
-from nnmf_topics.training import StopReason, train
+from nnmf_topics.training import train
 
 
 def corpus(seed=0, documents=600):
@@ -22,9 +24,9 @@ def corpus(seed=0, documents=600):
     return sp.csc_array(rng.poisson(3 * topics @ codes).astype(np.float64))
 
 
-def loss_of(X, factors):
+def loss_of(X, factors, loss="layerwise"):
     with Device("cpu").active():
-        evaluation, _ = Objective([X], "layerwise", Device("cpu"), None, False)(factors)
+        evaluation, _ = Objective([X], loss, Device("cpu"), None, False)(factors)
     return float(evaluation.value / evaluation.norm)
 
 
@@ -33,61 +35,49 @@ def test_one_online_pass_is_better_than_one_exact_pass_from_a_random_start(seed)
     X = corpus(seed)
     start = initialize("random", X, (6, 3), np.random.RandomState(seed))
     chunks = in_parts(X, 60)
-    online = train_online(chunks, start, documents=X.shape[1], passes=1)
+    online = train(chunks, start, passes=1, online=True)
     exact = train(chunks, start, passes=1)
     assert loss_of(X, online.factors) < loss_of(X, exact.factors)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_few_online_passes_come_close_to_the_exact_training(seed):
-    X = corpus(seed)
-    start = initialize("layerwise", X[:, :100], (6, 3), np.random.RandomState(seed))
-    online = train_online(in_parts(X, 60), start, documents=X.shape[1], passes=5)
-    assert loss_of(X, online.factors) < 1.01 * loss_of(X, train([X], start).factors)
+@pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
+@pytest.mark.parametrize("widths", [(4,), (6, 3), (12, 5, 2)])
+@pytest.mark.parametrize("documents", [1, 7, 40])
+@pytest.mark.parametrize("init", ["layerwise", "random"])
+def test_the_loss_never_rises_whatever_the_chunks(loss, widths, documents, init):
+    X = corpus(3, 40)
+    start = initialize(init, X, widths, np.random.RandomState(0))
+    final = train(in_parts(X, documents), start, loss=loss, online=True, passes=8, tol=0)
+    losses = [final.history.start_loss, *final.history.loss]
+    assert all(after <= before for before, after in pairwise(losses))
+    assert losses[-1] < losses[0]
+    assert losses[-1] == pytest.approx(loss_of(X, final.factors, loss), rel=1e-9)
 
 
 def test_with_all_documents_in_one_chunk_the_steps_are_those_of_exact_training():
     X = corpus(4, 80)
     start = initialize("layerwise", X, (6, 3), np.random.RandomState(0))
-    online = train_online([X], start, documents=80, passes=1)
-    exact = train([X], start, passes=1)
+    online, exact = (train([X], start, passes=3, tol=0, online=mode) for mode in (True, False))
     for A, B in zip(online.factors, exact.factors, strict=True):
-        np.testing.assert_allclose(A, B, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(A, B, rtol=1e-8, atol=1e-10)
 
 
-def test_the_history_is_about_what_the_factors_say():
-    X = corpus(5)
+def test_earlier_documents_do_not_fade_in_a_sweep():
+    first, second = corpus(5, 200), corpus(6, 60)
+    known = train([first], initialize("layerwise", first, (6, 3), np.random.RandomState(0)))
+    memory = Memory(known.factors, known.evaluation)
+    chunks = in_parts(second, 5)
+    final = train(chunks, known.factors, memory=memory, online=True)
+    exact = train(chunks, known.factors, memory=memory)
+    assert loss_of(first, final.factors) < 1.01 * loss_of(first, exact.factors)
+    assert loss_of(second, final.factors) < 1.01 * loss_of(second, exact.factors)
+
+
+def test_single_precision_stays_single():
+    X = corpus(7, 60).astype(np.float32)
     start = initialize("layerwise", X, (6, 3), np.random.RandomState(0))
-    final = train_online(in_parts(X, 60), start, documents=X.shape[1], passes=3)
-    assert final.history.loss[-1] == pytest.approx(loss_of(X, final.factors), rel=0.02)
-    assert float(final.evaluation.norm) == pytest.approx(float(np.sum(X.data**2)), rel=0.02)
-    assert final.history.passes == 3
-    assert final.history.stop_reason is StopReason.PASSES
-
-
-def test_training_stops_at_the_tolerance_and_when_a_callback_asks():
-    X = corpus(6)
-    start = initialize("layerwise", X, (6, 3), np.random.RandomState(0))
-    chunks = in_parts(X, 100)
-    final = train_online(chunks, start, documents=X.shape[1], tol=1e-3)
-    assert final.history.stop_reason is StopReason.TOLERANCE
-    final = train_online(chunks, start, documents=X.shape[1], on_pass=lambda _: True)
-    assert final.history.passes == 1
-    assert final.history.stop_reason is StopReason.CALLBACK
-
-
-def test_the_start_is_shown_once_before_the_first_step():
-    X, seen = corpus(7), []
-    start = initialize("layerwise", X, (6, 3), np.random.RandomState(0))
-    train_online(in_parts(X, 100), start, documents=600, passes=2, on_start=seen.append)
-    (state,) = seen
-    for A, B in zip(state.factors, start, strict=True):
-        np.testing.assert_allclose(A, B)
-
-
-def test_a_corpus_without_documents_is_an_error():
-    with pytest.raises(ValueError, match="the corpus has no documents"):
-        train_online([], [np.ones((3, 2))], documents=1)
+    final = train(in_parts(X, 10), start, online=True, passes=2)
+    assert {A.dtype for A in final.factors} == {np.dtype(np.float32)}
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,26 @@ def test_two_items_are_worked_on_at_once_where_there_are_threads():
         host.__exit__()
 
 
+def test_a_call_within_a_call_ends(threads):
+    found = threads.map(lambda i: list(threads.map(lambda j: i * j, range(4))), range(6))
+    assert list(found) == [[i * j for j in range(4)] for i in range(6)]
+
+
+def test_nothing_is_at_work_any_more_when_an_error_leaves(threads):
+    at_work = set()
+
+    def fails_first(i):
+        at_work.add(i)
+        time.sleep(0.05)
+        at_work.remove(i)
+        if i == 0:
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        list(threads.map(fails_first, range(8)))
+    assert not at_work
+
+
 FORKED = """
 import os, sys
 import numpy  # brings the BLAS whose threads are counted
