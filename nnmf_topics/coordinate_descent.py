@@ -5,9 +5,17 @@ where a start is made. (Cichocki and Phan, "Fast local algorithms for large scal
 and tensor factorizations", 2009.)
 """
 
+from collections import deque
+from types import ModuleType
+
+import numpy as np
+
 from nnmf_topics._backend import device_of, namespace, on_gpu
+from nnmf_topics._compiled import kernels_for
+from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Array
 
+_ENTRIES_OF_A_THREAD = 2**19  # fewer would wait longer for each other than they compute
 _CACHED_BITS = 2**26
 """Columns do not interact: they are taken in blocks that a processor's cache holds."""
 
@@ -33,6 +41,9 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     diagonal = xp.linalg.diagonal(gram)
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
     N = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
+    kernels = kernels_for(gram, rhs)
+    if kernels is not None:
+        return _compiled(kernels, N, diagonal[:, 0], rhs, start, sweeps)
     zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
     # Rows have to be contiguous, whatever the order of what is given.
     constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
@@ -46,3 +57,19 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
             for j in range(k):
                 block[j, :] = xp.maximum(least[j, :] + N[j, :] @ block, zero)
     return S
+
+
+def _compiled(
+    kernels: ModuleType, N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int
+) -> Array:
+    """Do the same by compiled loops, many columns on several threads."""
+    given, near = (np.ascontiguousarray(part.T, rhs.dtype) for part in (rhs, start))
+    S = np.empty_like(given)
+    width = max(_ENTRIES_OF_A_THREAD // max(S.shape[1], 1), 1)
+
+    def descend(first: int) -> None:
+        mine = slice(first, first + width)
+        kernels.descend(N, diagonal, given[mine], near[mine], sweeps, S[mine])
+
+    deque(HOST_THREADS.map(descend, range(0, len(S), width)), maxlen=0)
+    return S.T

@@ -45,6 +45,8 @@ class Objective:
     ----------
     documents : int
         Of the corpus, once it was called.
+    grams : list of Grams
+        Of the factors that it was called with last.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class Objective:
         self.chunks, self.loss, self.device, self.memory = chunks, loss, device, memory
         self.in_memory = self._keeps_placed = in_memory
         self.documents = 0
+        self.grams: list[Grams] = []
         self._known: dict[int, _Chunk] = {}
         self._most: float = float("inf")
 
     def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, Evaluation]:
         """Return the evaluation of all documents, and that of the corpus alone."""
-        grams = [grams_of(A) for A in factors]
+        grams = self.grams = [grams_of(A) for A in factors]
 
         def evaluated(item: tuple[int, Matrix]) -> tuple[Evaluation, int]:
             return self.of_chunk(factors, grams, *item), item[1].shape[1]

@@ -7,7 +7,10 @@ which the upper layers see the codes, without which the energy loss can make its
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from nnmf_topics._backend import device_of, namespace
+from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.network import Evaluation
@@ -17,8 +20,20 @@ _INNER_STEPS = 30
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
-def unit_columns(A: Array) -> Array:
-    """Scale the columns to unit Euclidean length; an all-zero column stays."""
+def unit_columns(A: Array, former: Array | None = None) -> Array:
+    """Scale the columns to unit Euclidean length; an all-zero column stays, or stays as it was.
+
+    Parameters
+    ----------
+    A : Array of shape (m, k), nonnegative
+    former : Array of shape (m, k), optional
+        In normal form. A column that a step has made all zero could never return.
+    """
+    kernels = kernels_for(A)
+    scaled = None if kernels is None else kernels.to_unit_columns(np.ascontiguousarray(A))
+    if scaled is not None:
+        return scaled
+    A = A if former is None else kept_alive(A, former)
     scaled = namespace(A).empty(A.shape, dtype=A.dtype, device=device_of(A))
     # In rows, as sparse products read them: they would copy anything else, chunk by chunk.
     scaled[:, :] = A / column_lengths(A)
@@ -28,13 +43,20 @@ def unit_columns(A: Array) -> Array:
 def column_lengths(A: Array) -> Array:
     """Euclidean lengths of the columns; 1 of an all-zero column."""
     xp = namespace(A)
+    if xp.max(xp.abs(A)) < 1e9:
+        squares = column_sums(A * A)
+        if xp.all(squares > 1e-18):
+            return xp.sqrt(squares)
+    # Squares of very large or small entries over- or underflow in single precision.
     largest = xp.max(xp.abs(A), axis=0)
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
-    if xp.all((largest > 1e-9) & (largest < 1e9)):
-        squares = xp.sum(A * A, axis=0)
-        return xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
-    # Squares of very large or small entries over- or underflow in single precision.
-    return largest * column_lengths(A / largest)
+    squares = column_sums((A / largest) ** 2)
+    return largest * xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
+
+
+def column_sums(A: Array) -> Array:
+    """Sum the columns of a tall array, as a product: several times as fast as `sum`."""
+    return namespace(A).ones(A.shape[0], dtype=A.dtype, device=device_of(A)) @ A
 
 
 class GramDescent:
@@ -52,18 +74,29 @@ class GramDescent:
     def __init__(self) -> None:
         self.scale = 1.0
 
-    def propose(self, factors: Sequence[Array], evaluation: Evaluation) -> list[Array]:
-        """Return new factors in normal form, from the gradient at the given ones."""
+    def propose(
+        self, factors: Sequence[Array], evaluation: Evaluation, gram: Array | None = None
+    ) -> list[Array]:
+        """Return new factors in normal form, from the gradient at the given ones.
+
+        Parameters
+        ----------
+        factors : A_0 (terms, k_0), then A_l (k_{l-1}, k_l), in normal form
+        evaluation : Evaluation
+            At these factors.
+        gram : Array (k_0, k_0), optional
+            A_0^T A_0, if it was made already.
+        """
         xp = namespace(factors[0])
         proposal = []
-        topics_gram = factors[0].T @ factors[0]
+        topics_gram = factors[0].T @ factors[0] if gram is None else gram
         for layer, A in enumerate(factors):
             H = evaluation.curvature[layer] / self.scale
             # Columns stay of unit length, so that only the slope along the sphere counts: with
             # the rest the step of the normal form is none of descent, and training stalls.
             if layer == 0:
                 data, mix = evaluation.data, evaluation.mix
-                outward = xp.linalg.diagonal(A.T @ data + topics_gram @ mix)
+                outward = column_sums(A * data) + xp.sum(topics_gram * mix, axis=0)
                 eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
                 moved = _descend_columns(A, data, mix - outward * eye, H)
             else:
@@ -71,7 +104,7 @@ class GramDescent:
                 G = G - A * xp.sum(A * G, axis=0)
                 moved = _descend_two_sided(A, G, 2 * topics_gram, H)
                 topics_gram = A.T @ topics_gram @ A
-            proposal.append(unit_columns(moved))
+            proposal.append(unit_columns(moved, A))
         return proposal
 
     def accept(self) -> None:
@@ -86,8 +119,8 @@ class GramDescent:
 
 def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
     """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0; G = data + A mix."""
-    rhs = (H - mix.T) @ A.T - data.T
-    return kept_alive(coordinate_descent(H, rhs, A.T, _SWEEPS).T, A)
+    rhs = A @ (H - mix) - data
+    return coordinate_descent(H, rhs.T, A.T, _SWEEPS).T
 
 
 def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
@@ -95,19 +128,26 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
     xp = namespace(A)
     lipschitz = xp.linalg.eigvalsh(L)[-1] * xp.linalg.eigvalsh(H)[-1]
     lipschitz = xp.where(lipschitz > 0, lipschitz, xp.ones_like(lipschitz))
-    G, L, lowest = G / lipschitz, L / lipschitz, -A
-    D = ahead = xp.zeros_like(A)
-    momentum = 1.0
+    start, G, L = xp.zeros_like(A), G / lipschitz, L / lipschitz
+    kernels = kernels_for(A, G, L, H)
+    if kernels is None:
+        return xp.clip(A + _accelerated(start, G, L, H, -A), 0.0, None)
+    arrays = map(np.ascontiguousarray, (start, G, L, H, -A))
+    return xp.clip(A + kernels.accelerated_descent(*arrays, _INNER_STEPS), 0.0, None)
+
+
+def _accelerated(D: Array, G: Array, L: Array, H: Array, lowest: Array) -> Array:
+    xp, ahead, momentum = namespace(D), D, 1.0
     for _ in range(_INNER_STEPS):
         moved = xp.maximum(ahead - G - L @ ahead @ H, lowest)
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = moved + ((momentum - 1) / following) * (moved - D)
         D, momentum = moved, following
-    return kept_alive(xp.clip(A + D, 0.0, None), A)
+    return D
 
 
 def kept_alive(moved: Array, A: Array) -> Array:
     """Leave a column as it was where the step would make it all zero: it could never return."""
     xp = namespace(A)
-    alive = xp.max(moved, axis=0) > 0
+    alive = column_sums(moved) > 0
     return moved if bool(xp.all(alive)) else xp.where(alive, moved, A)

@@ -6,12 +6,14 @@ an active-set-like method and comparisons", 2011.)
 """
 
 import logging
+from types import ModuleType
 
 import numpy as np
 import scipy.linalg
 import scipy.optimize
 
 from nnmf_topics._backend import device_of, namespace, to_host
+from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array
 from nnmf_topics.support_systems import SupportSystems, with_columns
 
@@ -40,6 +42,9 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     -------
     Array of shape (k, n), zero off the support.
     """
+    kernels = kernels_for(gram, rhs)
+    if kernels is not None:
+        return _solve_by_columns(kernels, gram, rhs, systems)
     xp = namespace(gram, rhs)
     k, n = rhs.shape
     device = device_of(rhs)
@@ -73,6 +78,23 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
         _, moved = rounds[0]
         guess.move(moved, xp.take(codes, moved, axis=1) > 0)
     return xp.where(codes > 0, codes, xp.zeros_like(codes))
+
+
+def _solve_by_columns(
+    kernels: ModuleType, gram: Array, rhs: Array, systems: SupportSystems
+) -> Array:
+    """Do the same by compiled loops, to which a column alone is not dearer than among others."""
+    codes, support = np.ascontiguousarray(systems.solve(rhs).T), systems.support.T.copy()
+    tolerance = rhs.dtype.type(np.finfo(rhs.dtype).eps ** 0.75)
+    rows = np.ascontiguousarray(rhs.T)
+    moved, open_ = kernels.pivot(gram, rows, codes, support, tolerance, _MOST_ROUNDS, _PATIENCE)
+    if open_.size:
+        logger.debug("pivoting left %d documents to the active set method", open_.size)
+        codes[open_] = _active_set(gram, rhs[:, open_]).T
+        support[open_] = codes[open_] > 0
+    if moved.size:
+        systems.move(moved, support[moved].T)
+    return codes.T
 
 
 def _active_set(gram: Array, rhs: Array) -> Array:

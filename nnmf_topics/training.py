@@ -133,6 +133,7 @@ def train(
         objective, optimizer = Objective(chunks, loss, device, memory, in_memory), GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
         best, corpus = objective(current)
+        gram = objective.grams[0].gram
         state = State(tuple(current), best, History(start_loss=_relative(best)))
         if on_start is not None:
             on_start(state)
@@ -141,7 +142,7 @@ def train(
             if online:
                 trial = online_sweep(objective, optimizer, state.factors, corpus)
             else:
-                trial = optimizer.propose(state.factors, best)
+                trial = optimizer.propose(state.factors, best, gram)
             evaluation, of_corpus = objective(trial)
             share = _share(of_corpus, evaluation)
             fallen = float(best.value - evaluation.value) / max(float(best.value), 1e-300)
@@ -150,6 +151,7 @@ def train(
                 least = tol * share * min(optimizer.scale, 1.0)
                 stop = StopReason.TOLERANCE if fallen < least else None
                 best, corpus, current = evaluation, of_corpus, trial
+                gram = objective.grams[0].gram
                 optimizer.accept()
             elif online:
                 online, stop = False, None

@@ -25,6 +25,7 @@ from nnmf_topics._backend import Device
 from nnmf_topics._typing import InitName, LossName
 from nnmf_topics.initializers import initialize, squared_norm
 from nnmf_topics.network import evaluate
+from nnmf_topics.nnls import grams_of
 from nnmf_topics.optimizers import GramDescent
 
 LOSSES: dict[LossName, str] = {"energy": "Energy Loss", "reconstruction": "Recon Loss"}
@@ -43,15 +44,18 @@ def our_epochs(X: sp.csc_array, factors: Factors, loss: LossName, repeats: int) 
     seconds = []
     with Device("cpu").active():
         norm, optimizer = squared_norm(X), GramDescent()
-        best, codes = evaluate(factors, X, norm, loss)
+        grams = [grams_of(A) for A in factors]
+        best, codes = evaluate(factors, X, norm, loss, None, grams)
+        gram = grams[0].gram
         for _ in range(repeats):
             times = [perf_counter()]
-            trial = optimizer.propose(factors, best)
+            trial = optimizer.propose(factors, best, gram)
             times.append(perf_counter())
-            evaluation, codes = evaluate(trial, X, norm, loss, codes)
+            grams = [grams_of(A) for A in trial]
+            evaluation, codes = evaluate(trial, X, norm, loss, codes, grams)
             times.append(perf_counter())
             if evaluation.value <= best.value:
-                factors, best = trial, evaluation
+                factors, best, gram = trial, evaluation, grams[0].gram
                 optimizer.accept()
             else:
                 optimizer.reject()

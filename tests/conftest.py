@@ -1,4 +1,5 @@
-"""Where the tests of the engine run: the host, a stand-in stricter than a GPU, and a GPU.
+"""Where the tests of the engine run: the host, with calls of NumPy and with loops compiled by
+Numba, a stand-in stricter than a GPU, and a GPU.
 
 ``pytest -k cupy`` runs those of the GPU; without a working one they are skipped, or fail where the
 environment variable NNMF_REQUIRE_GPU is 1.
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import array_api_strict
+import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from nnmf_topics._backend import Device, resolve_device
+from nnmf_topics._compiled import _numba, kernels_for
 
 
 class StrictDevice(Device):
@@ -34,8 +37,14 @@ class Store(NamedTuple):
     data: Callable[[Any], Any]
 
 
-def device_named(kind):
+def device_named(kind, monkeypatch):
     if kind == "numpy":
+        if (numba := _numba()) is not None:
+            monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+        return Device("cpu")
+    if kind == "numba":
+        if kernels_for(np.ones(1)) is None:
+            pytest.skip("Numba is not installed, or told not to compile")
         return Device("cpu")
     if kind == "strict":
         return StrictDevice("strict")
@@ -47,19 +56,22 @@ def device_named(kind):
         pytest.skip(str(error))
 
 
-@pytest.fixture(params=["numpy", "strict", "cupy"])
-def xp(request):
+@pytest.fixture(params=["numpy", "numba", "strict", "cupy"])
+def xp(request, monkeypatch):
     """A `Device`: ``xp.put(host_array)`` goes there, ``to_host`` comes back."""
-    device = device_named(request.param)
+    device = device_named(request.param, monkeypatch)
     with device.active():
         yield device
 
 
-@pytest.fixture(params=["numpy-dense", "numpy-sparse", "strict-dense", "cupy-dense", "cupy-sparse"])
-def store(request):
+FORMS = ("numpy-dense", "numpy-sparse", "numba-dense", "numba-sparse", "strict-dense")
+
+
+@pytest.fixture(params=[*FORMS, "cupy-dense", "cupy-sparse"])
+def store(request, monkeypatch):
     """A `Store` for every kind of data that a namespace has."""
     kind, form = request.param.split("-")
-    device = device_named(kind)
+    device = device_named(kind, monkeypatch)
     with device.active():
         if form == "sparse":
             yield Store(device, lambda X: device.put(sp.csc_array(X)))

@@ -15,9 +15,10 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 # other; a package counts as one module. A new module has to be given its place here.
 LEVELS = (
     {"_typing", "_threads", "_files", "_safetensors", "documents", "options", "random_state"},
-    {"_backend", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
+    {"_kernels", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
+    {"_backend", "_compiled"},
     {
-        "support_systems",
+        "batched_systems",
         "coordinate_descent",
         "topic",
         "vocabulary",
@@ -25,7 +26,8 @@ LEVELS = (
         "likelihood",
         "callbacks",
     },
-    {"pivoting", "losses", "hierarchy", "layer_view"},
+    {"support_systems", "losses", "hierarchy", "layer_view"},
+    {"pivoting"},
     {"nnls", "hierarchy_builder", "topic_queries", "document_queries"},
     {"network", "level"},
     {"optimizers", "memory", "queries"},
@@ -45,11 +47,13 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
-    *("support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
+    *("batched_systems", "support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
     *("network", "memory", "optimizers", "initializers", "objective", "online", "training"),
 )
 
-OPTIONAL = ("cupy", "cupyx", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF")
+OPTIONAL = (
+    *("cupy", "cupyx", "numba", "matplotlib", "plotly", "pandas", "networkx", "torch", "NeuralNMF"),
+)
 
 
 def module_of(path):
@@ -99,16 +103,19 @@ def test_imports_go_downwards_only(path):
     assert not wrong, f"{module} (level {LEVEL[module]}) imports {wrong}"
 
 
-def test_only_the_backend_imports_cupy():
+@pytest.mark.parametrize(
+    ("package", "door"), [("cupy", "_backend"), ("cupyx", "_backend"), ("numba", "_kernels")]
+)
+def test_one_module_imports_what_may_be_missing(package, door):
     importing = {
         module_of(path)
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in [getattr(node, "module", None), *(alias.name for alias in node.names)]
-        if name and name.split(".")[0] in ("cupy", "cupyx")
+        if name and name.split(".")[0] == package
     }
-    assert importing == {"_backend"}
+    assert importing == {door}
 
 
 def run(code):

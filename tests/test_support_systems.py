@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nnmf_topics import support_systems
+from nnmf_topics import batched_systems
 from nnmf_topics._backend import to_host
 from nnmf_topics.support_systems import SupportSystems
 
@@ -22,7 +22,7 @@ def problem(seed, k=6, n=40):
 
 @pytest.mark.parametrize("columns", [1, 7, 1000])
 def test_batched_systems_equal_one_solve_per_column(xp, monkeypatch, columns):
-    monkeypatch.setattr(support_systems, "_COLUMNS", columns)
+    monkeypatch.setattr(batched_systems, "_COLUMNS", columns)
     gram, rhs, support = problem(0)
     found = to_host(SupportSystems(xp.put(gram), xp.put(support)).solve(xp.put(rhs)))
     np.testing.assert_allclose(found, one_solve_per_column(gram, rhs, support), atol=1e-10)

@@ -1,0 +1,47 @@
+"""The one door to compiled loops: Numba's, where it is installed."""
+
+import importlib
+import logging
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nnmf_topics._typing import Array
+
+logger = logging.getLogger(__name__)
+
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def kernels_for(*arrays: Array) -> Any:
+    """Return the module of compiled loops, or None where calls of array functions have to do.
+
+    That is where arrays are not NumPy's, or not all single or all double precision; where Numba is
+    not installed; and where it is told not to compile (NUMBA_DISABLE_JIT=1).
+    """
+    if any(type(array) is not np.ndarray for array in arrays):
+        return None
+    dtypes = {array.dtype for array in arrays}
+    numba = _numba() if len(dtypes) == 1 and dtypes.issubset(_DTYPES) else None
+    return None if numba is None or numba.config.DISABLE_JIT else _kernels()
+
+
+@cache
+def _numba() -> ModuleType | None:
+    try:
+        numba = importlib.import_module("numba")
+    except ImportError:
+        logger.info(
+            "loops are not compiled: Numba is not installed (pip install nnmf-topics[numba])"
+        )
+        return None
+    logger.info("loops are compiled by Numba %s: seconds when first used", numba.__version__)
+    return numba
+
+
+@cache
+def _kernels() -> ModuleType:
+    # Not at the top: Numba is optional, and takes a third of a second to import.
+    return importlib.import_module("nnmf_topics._kernels")

@@ -1,0 +1,134 @@
+"""Loops compiled by Numba against the array functions that are their specification."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nnmf_topics import coordinate_descent as coordinate_descent_module
+from nnmf_topics._backend import Device
+from nnmf_topics._compiled import kernels_for
+from nnmf_topics.coordinate_descent import coordinate_descent
+from nnmf_topics.initializers import initialize
+from nnmf_topics.nnls import nnls
+from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.training import train
+
+if kernels_for(np.ones(1)) is None:
+    pytest.skip("Numba is not installed, or told not to compile", allow_module_level=True)
+
+import numba
+
+
+@pytest.fixture
+def by_calls(monkeypatch):
+    """A function of what to call without compiled loops."""
+
+    def called(function, *arguments, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(numba.config, "DISABLE_JIT", 1)
+            assert kernels_for(np.ones(1)) is None
+            return function(*arguments, **options)
+
+    return called
+
+
+def problems(dtype):
+    """Systems of one to many columns and topics, some of them zero."""
+    rng = np.random.RandomState(3)
+    for m, k, n in [(9, 1, 1), (12, 5, 63), (30, 8, 64), (40, 9, 65), (80, 33, 300)]:
+        A, X = rng.rand(m, k), rng.rand(m, n) * (rng.rand(m, n) < 0.3)
+        if k > 5:
+            A[:, 2], X[:, 1] = 0, 0
+        yield A.astype(dtype), X.astype(dtype)
+
+
+DTYPES = pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 2e-3)])
+
+
+@DTYPES
+def test_sweeps_are_those_of_the_array_functions(by_calls, dtype, rtol):
+    for A, X in problems(dtype):
+        start = np.abs(np.random.RandomState(0).standard_normal((A.shape[1], X.shape[1])))
+        arguments = (A.T @ A, A.T @ X, start.astype(dtype), 3)
+        expected = by_calls(coordinate_descent, *arguments)
+        found = coordinate_descent(*arguments)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
+
+
+@DTYPES
+def test_codes_and_their_derivatives_are_those_of_the_array_functions(by_calls, dtype, rtol):
+    for A, X in problems(dtype):
+        dS = np.random.RandomState(1).standard_normal((A.shape[1], X.shape[1])).astype(dtype)
+        expected, found = by_calls(nnls, A, X), nnls(A, X)
+        np.testing.assert_array_equal(found.S > 0, expected.S > 0)
+        np.testing.assert_allclose(found.S, expected.S, rtol, atol=rtol)
+        ours, theirs = found.pullback(dS), by_calls(expected.pullback, dS)
+        np.testing.assert_allclose(ours.U, theirs.U, rtol, atol=rtol * np.max(np.abs(theirs.U)))
+
+
+@DTYPES
+def test_unit_columns_are_those_of_the_array_functions(by_calls, dtype, rtol):
+    for A, _ in problems(dtype):
+        np.testing.assert_allclose(unit_columns(A), by_calls(unit_columns, A), rtol)
+
+
+@pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
+def test_training_comes_to_the_factors_of_the_array_functions(by_calls, loss):
+    X = np.random.RandomState(0).rand(40, 90)
+    start = initialize("layerwise", X, (8, 4, 2), np.random.RandomState(0))
+    expected = by_calls(train, [X[:, :50], X[:, 50:]], start, loss=loss, passes=5, tol=0)
+    found = train([X[:, :50], X[:, 50:]], start, loss=loss, passes=5, tol=0)
+    np.testing.assert_allclose(found.history.loss, expected.history.loss, rtol=1e-9)
+    for ours, theirs in zip(found.factors, expected.factors, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_columns_do_not_depend_on_their_tile_or_thread_to_the_last_bit(monkeypatch):
+    monkeypatch.setattr(coordinate_descent_module, "_ENTRIES_OF_A_THREAD", 1000)
+    *_, (A, X) = problems(np.float32)
+    gram, rhs = A.T @ A, A.T @ X
+    with Device("cpu").active():
+        together = coordinate_descent(gram, rhs, np.zeros_like(rhs), 2)
+    for i in range(0, X.shape[1], 7):
+        alone = coordinate_descent(gram, rhs[:, [i]], np.zeros((len(gram), 1)), 2)
+        np.testing.assert_array_equal(alone, together[:, [i]])
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        [np.ones(2, int)],
+        [np.ones(2, np.float16)],
+        [np.ones(2), np.ones(2, np.float32)],
+        [np.ma.ones(2)],
+        [[1.0]],
+    ],
+    ids=["integers", "half precision", "mixed", "a subclass", "a list"],
+)
+def test_only_numpy_arrays_of_one_precision_have_compiled_loops(arrays):
+    assert kernels_for(*arrays) is None
+
+
+NO_CACHE = """
+import numba
+compile_ = numba.njit
+
+def njit(*_, cache=False, **options):
+    if cache:
+        raise RuntimeError("cannot cache function: no locator available")
+    return compile_(**options)
+
+numba.njit = njit
+import numpy as np
+from nnmf_topics.coordinate_descent import coordinate_descent
+print(*coordinate_descent(np.eye(2), np.ones((2, 1)), np.zeros((2, 1)), 1).ravel())
+"""
+
+
+def test_loops_are_compiled_where_nothing_can_be_written():
+    command = [sys.executable, "-P", "-W", "error", "-c", NO_CACHE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["1.0", "1.0"]
