@@ -1,0 +1,22 @@
+"""The inner loops of the solver, compiled by Numba.
+
+They do what `coordinate_descent`, `batched_systems`, `pivoting` and `optimizers` do by calls of
+array functions, which are their specification. Arrays of columns are transposed here, (columns, k):
+that is how sparse products leave them. Several columns are worked on at a time, so that one
+instruction serves them all in data that the first cache holds; but they never meet: no result
+depends on the others.
+"""
+
+from nnmf_topics._kernels.descent import accelerated_descent, descend, to_unit_columns
+from nnmf_topics._kernels.pivoting import pivot
+from nnmf_topics._kernels.systems import by_size, factorise, substitute
+
+__all__ = [
+    "accelerated_descent",
+    "by_size",
+    "descend",
+    "factorise",
+    "pivot",
+    "substitute",
+    "to_unit_columns",
+]

@@ -1,0 +1,82 @@
+"""The loops of `coordinate_descent` and of the step of `optimizers`."""
+
+import numpy as np
+
+from nnmf_topics._kernels.compiling import compiled
+from nnmf_topics._typing import Array
+
+STRIP = 128  # columns at a time
+
+
+@compiled
+def descend(N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int, S: Array) -> None:
+    """Write to S what sweeps make of a start; N (k, k), diagonal (k,), rhs, start and S (n, k)."""
+    n, k = rhs.shape
+    zero = rhs.dtype.type(0)
+    block, constant = np.zeros((k, STRIP), rhs.dtype), np.zeros((k, STRIP), rhs.dtype)
+    row = np.empty(STRIP, rhs.dtype)
+    for first in range(0, n, STRIP):
+        width = min(STRIP, n - first)
+        given, old, new = rhs[first:], start[first:], S[first:]
+        for c in range(width):
+            for j in range(k):
+                block[j, c] = old[c, j]
+                constant[j, c] = given[c, j]
+        for j in range(k):
+            for c in range(STRIP):
+                constant[j, c] /= diagonal[j]
+        for _ in range(sweeps):
+            for j in range(k):
+                row[:] = constant[j]
+                _add_combination(N[j], block, k, row)
+                for c in range(STRIP):
+                    block[j, c] = max(row[c], zero)
+        for c in range(width):
+            for j in range(k):
+                new[c, j] = block[j, c]
+
+
+@compiled
+def _add_combination(weights: Array, rows: Array, count: int, total: Array) -> None:
+    """Add the sum of weights[i] * rows[i], four at a time: `total` then is written less often."""
+    i = 0
+    while i + 4 <= count:
+        a, b, c, d = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
+        for t in range(STRIP):
+            total[t] = (total[t] + a * rows[i, t]) + b * rows[i + 1, t]
+            total[t] = (total[t] + c * rows[i + 2, t]) + d * rows[i + 3, t]
+        i += 4
+    while i < count:
+        for t in range(STRIP):
+            total[t] += weights[i] * rows[i, t]
+        i += 1
+
+
+@compiled
+def to_unit_columns(A: Array) -> Array | None:
+    """Scale to unit columns; None where squares might over- or underflow, and for empty columns."""
+    squares = np.zeros(A.shape[1], np.float64)
+    for i in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            squares[j] += A[i, j] * A[i, j]
+    for square in squares:
+        if not 1e-18 < square < 1e18:
+            return None
+    scale = (1 / np.sqrt(squares)).astype(A.dtype)
+    scaled = np.empty_like(A)
+    for i in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            scaled[i, j] = A[i, j] * scale[j]
+    return scaled
+
+
+@compiled
+def accelerated_descent(D: Array, G: Array, L: Array, H: Array, lowest: Array, steps: int) -> Array:
+    """Take the inner steps of an upper factor; see `optimizers`."""
+    ahead, momentum = D, 1.0
+    for _ in range(steps):
+        moved = np.maximum(ahead - G - L @ ahead @ H, lowest)
+        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = moved + D.dtype.type((momentum - 1) / following) * (moved - D)
+        D, momentum = moved, following
+    return D
