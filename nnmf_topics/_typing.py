@@ -13,3 +13,4 @@ Bow: TypeAlias = list[tuple[int, float]]
 
 LossName: TypeAlias = Literal["layerwise", "energy", "reconstruction"]
 InitName: TypeAlias = Literal["random", "nndsvd", "layerwise"]
+HeadName: TypeAlias = Literal["squared", "cross-entropy"]

@@ -179,5 +179,7 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
         if length > 0:
             A[:, j] = np.sqrt(s[j] * length) / np.linalg.norm(half) * half
     floor = float(X.sum()) / (X.shape[0] * X.shape[1]) / 100
-    noise = random_state.random_sample(A.shape) * (floor or 1.0)
-    return np.where(A > 0, A, noise)
+    noise = random_state.random_sample(A.shape)
+    noise *= floor or 1.0
+    np.copyto(A, noise, where=A <= 0, casting="same_kind")
+    return A

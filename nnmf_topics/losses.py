@@ -105,7 +105,8 @@ class _Total:
         R = steps.pop()
         slope = self.gram @ R - self.rhs
         # Near an exact fit the difference of the terms can come out below zero.
-        error = xp.clip(self.norm + xp.sum((slope - self.rhs) * R, dtype=xp.float64), 0.0, None)
+        error = self.norm + xp.sum((slope - self.rhs) * R, dtype=xp.float64)
+        error = xp.maximum(error, xp.zeros_like(error))
         self.errors.append(error)
         if weight == 0:
             return

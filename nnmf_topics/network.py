@@ -123,8 +123,11 @@ def evaluate(
     loss: LossName,
     near: Sequence[Array] | None = None,
     grams: Sequence[Grams] | None = None,
+    added: Callable[[Sequence[Array]], tuple[Array, Sequence[Array]]] | None = None,
 ) -> tuple[Evaluation, list[Array]]:
     """Loss and gradient on one chunk; also the codes, to start the next pass from.
+
+    What is `added` is a function of the codes: its value, and its derivatives dL/dS_l.
 
     X is read by two products with k_0 columns: A_0^T X, and X (V + U_0)^T that serves the loss and
     the first layer's derivative together.
@@ -132,13 +135,18 @@ def evaluate(
     xp = namespace(norm)
     codes, gram, rhs, pullback = forward(factors, X, near, grams)
     term = losses.evaluate(loss, factors, codes, gram, rhs, norm)
-    first, *rest = pullback(term.codes)
+    value, slopes = term.value, term.codes
+    if added is not None:
+        more, more_slopes = added(codes)
+        value = value + more
+        slopes = [mine + other for mine, other in zip(slopes, more_slopes, strict=True)]
+    first, *rest = pullback(slopes)
     upper = [
         direct + codes[layer] @ adjoint.U.T + factors[layer + 1] @ adjoint.mix
         for layer, (direct, adjoint) in enumerate(zip(term.upper, rest, strict=True))
     ]
     result = Evaluation(
-        value=term.value,
+        value=value,
         errors=term.errors,
         norm=norm,
         data=X @ (term.V + first.U).T,

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from nnmf_topics._typing import Array
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation
-from nnmf_topics.nnls import grams_of
 from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import GramDescent
 
@@ -32,13 +31,12 @@ def online_sweep(
         Of the corpus at these factors, without earlier documents.
     """
     current = list(factors)
-    recent = Memory(current, corpus, objective.loss)
-    for number, chunk in enumerate(objective.chunks):
-        part = objective.of_chunk(current, [grams_of(A) for A in current], number, chunk)
-        known = _faded(recent(current), 1 - chunk.shape[1] / objective.documents) + part
+    recent = Memory(factors, corpus, objective.loss)
+    for part, documents in objective.of_chunks(current):
+        known = _faded(recent(current), 1 - documents / objective.documents) + part
         recent = Memory(current, known, objective.loss)
         whole = known if objective.memory is None else known + objective.memory(current)
-        current = optimizer.propose(current, whole)
+        current[:] = optimizer.propose(current, whole)
     return current
 
 

@@ -131,9 +131,11 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
     start, G, L = xp.zeros_like(A), G / lipschitz, L / lipschitz
     kernels = kernels_for(A, G, L, H)
     if kernels is None:
-        return xp.clip(A + _accelerated(start, G, L, H, -A), 0.0, None)
-    arrays = map(np.ascontiguousarray, (start, G, L, H, -A))
-    return xp.clip(A + kernels.accelerated_descent(*arrays, _INNER_STEPS), 0.0, None)
+        D = _accelerated(start, G, L, H, -A)
+    else:
+        arrays = map(np.ascontiguousarray, (start, G, L, H, -A))
+        D = kernels.accelerated_descent(*arrays, _INNER_STEPS)
+    return xp.maximum(A + D, start)
 
 
 def _accelerated(D: Array, G: Array, L: Array, H: Array, lowest: Array) -> Array:

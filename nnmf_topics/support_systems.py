@@ -65,6 +65,10 @@ class SupportSystems:
 
 def with_columns(array: Array, columns: Array, replacement: Array) -> Array:
     """Return an array (k, n) with some columns, given by their numbers, replaced."""
+    if isinstance(array, np.ndarray):  # assignment by numbers is not in the standard
+        array = array.copy("K")
+        array[:, columns] = replacement
+        return array
     xp = namespace(array)
     n, count = array.shape[1], columns.shape[0]
     numbers = xp.arange(n, device=device_of(array))

@@ -14,6 +14,7 @@ from nnmf_topics.network import Evaluation
 from nnmf_topics.objective import Objective
 from nnmf_topics.online import online_sweep
 from nnmf_topics.optimizers import GramDescent, unit_columns
+from nnmf_topics.supervision import Head, Target
 
 MOST_PASSES = 200
 
@@ -59,12 +60,14 @@ class History:
 class State:
     """The factors at the end of a pass, their evaluation, and the history so far.
 
-    The evaluation is that of all documents: those of the corpus, and those of the memory.
+    The evaluation is that of all documents: those of the corpus, and those of the memory. The heads
+    are those of least loss at these factors, one for each target.
     """
 
     factors: tuple[Array, ...]
     evaluation: Evaluation
     history: History
+    heads: tuple[Head, ...] = ()
 
 
 def train(
@@ -78,6 +81,7 @@ def train(
     device: Device | None = None,
     in_memory: bool | None = None,
     online: bool = False,
+    targets: Sequence[Target] = (),
     on_start: Callable[[State], None] | None = None,
     on_pass: Callable[[State], bool | None] | None = None,
     progress: bool = False,
@@ -109,6 +113,8 @@ def train(
     online : bool
         Propose a step after every chunk instead of one for all (`online_sweep`), until the first
         time that the loss rises by it. Such a pass reads the corpus twice.
+    targets : sequence of Target
+        Labels of the corpus that the codes shall tell. The corpus is read twice in a pass then.
     on_start : callable, optional
         Called with the `State` of the start, before the first pass.
     on_pass : callable, optional
@@ -130,11 +136,12 @@ def train(
     with device.active(), tqdm(total=limit, disable=not progress, unit="pass") as bar:
         if in_memory is None:
             in_memory = isinstance(chunks, (list, tuple))
-        objective, optimizer = Objective(chunks, loss, device, memory, in_memory), GramDescent()
+        objective = Objective(chunks, loss, device, memory, in_memory, targets)
+        optimizer = GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
         best, corpus = objective(current)
-        gram = objective.grams[0].gram
-        state = State(tuple(current), best, History(start_loss=_relative(best)))
+        gram, heads = objective.grams[0].gram, objective.heads
+        state = State(tuple(current), best, History(start_loss=_relative(best)), heads)
         if on_start is not None:
             on_start(state)
         reason = StopReason.PASSES
@@ -151,13 +158,13 @@ def train(
                 least = tol * share * min(optimizer.scale, 1.0)
                 stop = StopReason.TOLERANCE if fallen < least else None
                 best, corpus, current = evaluation, of_corpus, trial
-                gram = objective.grams[0].gram
+                gram, heads = objective.grams[0].gram, objective.heads
                 optimizer.accept()
             elif online:
                 online, stop = False, None
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
-            state = State(tuple(current), best, _extended(state.history, best))
+            state = State(tuple(current), best, _extended(state.history, best), heads)
             bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
             bar.update()
             if on_pass is not None and on_pass(state):

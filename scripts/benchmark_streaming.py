@@ -28,6 +28,7 @@ from _setting import environment
 from gensim.corpora import MmCorpus
 
 from nnmf_topics import NeuralNMFModel
+from nnmf_topics._compiled import kernels_for
 from nnmf_topics.corpus import batches
 
 WIDTHS = (50, 10)
@@ -145,6 +146,7 @@ def sampled() -> Iterator[list[Sample]]:
 
 def measure(way: str, setting: Setting, path: str) -> Result:
     """Train in one of the ways, and read the corpus once more without training."""
+    kernels_for(np.ones(1))  # imports Numba, if it is installed
     imported = resident()
     corpus = PlantedStream(setting) if way == "generator" else CountedFile(path)
     id2word = {term: str(term) for term in range(setting.terms)}

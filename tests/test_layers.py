@@ -26,12 +26,13 @@ LEVELS = (
         "likelihood",
         "callbacks",
     },
-    {"support_systems", "losses", "hierarchy", "layer_view"},
+    {"support_systems", "supervision", "losses", "hierarchy", "layer_view"},
     {"pivoting"},
     {"nnls", "hierarchy_builder", "topic_queries", "document_queries"},
     {"network", "level"},
     {"optimizers", "memory", "queries"},
     {"initializers"},
+    {"placement"},
     {"objective"},
     {"online"},
     {"training"},
@@ -48,7 +49,8 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("batched_systems", "support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "initializers", "objective", "online", "training"),
+    *("network", "memory", "optimizers", "initializers", "placement"),
+    *("supervision", "objective", "online", "training"),
 )
 
 OPTIONAL = (

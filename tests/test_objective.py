@@ -114,16 +114,16 @@ def test_codes_of_parts_are_those_of_the_whole(chunks, factors, monkeypatch, mos
         total(factors)
         for number, X in enumerate(chunks):
             expected = evaluate(factors, X, np.sum(X.data**2), "layerwise")[1]
-            for S, exact in zip(total._known[number].codes, expected, strict=True):
+            for S, exact in zip(total._placed._known[number].codes, expected, strict=True):
                 np.testing.assert_allclose(S, exact, rtol=1e-9, atol=1e-12)
 
 
 def test_the_next_pass_starts_from_the_codes_of_the_last(chunks, factors, monkeypatch):
     starts = []
 
-    def seen(factors, X, norm, loss, near, grams):
+    def seen(factors, X, norm, loss, near, *rest):
         starts.append(near)
-        return evaluate(factors, X, norm, loss, near, grams)
+        return evaluate(factors, X, norm, loss, near, *rest)
 
     monkeypatch.setattr(objective, "evaluate", seen)
     value(chunks, factors, SmallDevice(room=1000), calls=2)
