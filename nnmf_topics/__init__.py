@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnmf_topics import datasets
+    from nnmf_topics.estimator import NeuralNMF
     from nnmf_topics.hierarchy import TopicHierarchy
     from nnmf_topics.model import NeuralNMFModel
     from nnmf_topics.topic import Topic
 
 __version__ = version("nnmf-topics")
 
-__all__ = ["NeuralNMFModel", "Topic", "TopicHierarchy", "__version__", "datasets"]
+__all__ = ["NeuralNMF", "NeuralNMFModel", "Topic", "TopicHierarchy", "__version__", "datasets"]
 
 _HOMES = {
+    "NeuralNMF": "nnmf_topics.estimator",
     "NeuralNMFModel": "nnmf_topics.model",
     "Topic": "nnmf_topics.topic",
     "TopicHierarchy": "nnmf_topics.hierarchy",

@@ -56,6 +56,7 @@ class Objective:
         self.documents = 0
         self.grams: list[Grams] = []
         self.heads: tuple[Head, ...] = ()
+        self._labelled, self._scale = len(targets[0].labels) if targets else 0, 0.0
         self._placed = PlacedChunks(chunks, device, in_memory)
 
     def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, Evaluation]:
@@ -100,10 +101,14 @@ class Objective:
                 to_host(codes[target.layer])[:, target.labels[documents] != UNKNOWN]
                 for target in self.targets
             ]
-            return [known], codes  # lists add up to longer lists
+            # Lists add up to longer lists, should the documents be taken in parts.
+            return [(float(squared_norm(X)) / self._labelled, known)], codes
 
         found = [part for parts, _ in self._placed.map(work) for part in parts]
+        if not self._scale:
+            self._scale = sum(share for share, _ in found)
+        codes = zip(*(known for _, known in found), strict=True)
         return tuple(
-            solved(target, np.concatenate(codes, axis=1))
-            for target, codes in zip(self.targets, zip(*found, strict=True), strict=True)
+            solved(target, np.concatenate(parts, axis=1), self._scale)
+            for target, parts in zip(self.targets, codes, strict=True)
         )

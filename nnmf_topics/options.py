@@ -95,6 +95,19 @@ def fraction(name: str, value: Any) -> float:
     return number
 
 
+def positive(name: str, value: Any) -> float:
+    """Return an option as a finite float above 0, or raise an error that names it."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be above 0, not {value!r}")
+    return number
+
+
 def yes_or_no(name: str, value: Any) -> bool:
     """Return an option that must be True or False, or raise an error that names it."""
     if not isinstance(value, (bool, np.bool_)):

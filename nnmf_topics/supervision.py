@@ -1,11 +1,12 @@
 """What labels add to the loss: linear heads on the codes, solved anew whenever the factors move.
 
 With S the codes of a layer, Y the labels (a row for each class) and M the mask of the known ones, a
-head adds weight * (||M * (Y - B S)||_F^2 + ridge ||B||_F^2), or the same with the cross-entropy of
-softmax(B S) (Will et al., 2023, has the first as its classification term). B is always the one of
-least loss: so the loss is a function of the factors alone, and by the envelope theorem its
-derivative is the partial one at this B. No step is ever spent on B. Supervision is full, partial or
-none by the mask alone.
+head adds weight * c * (||M * (Y - B S)||_F^2 + ridge * c ||B||_F^2), or the same with the
+cross-entropy of softmax(B S) (Will et al., 2023, has the first as its classification term). By
+c = ||X||_F^2 / n, the mean square of a document, neither number depends on the scale of the data.
+B is always the one of least loss: so the loss is a function of the factors alone, and by the
+envelope theorem its derivative is the partial one at this B. No step is ever spent on B.
+Supervision is full, partial or none by the mask alone.
 """
 
 from collections.abc import Sequence
@@ -32,10 +33,8 @@ class Target:
         The number of the class; UNKNOWN where it is not known.
     classes : int
     head : {"squared", "cross-entropy"}
-    weight : float
-        Of the head in the loss.
-    ridge : float
-        In units of the codes squared.
+    weight, ridge : float
+        Of the head in the loss, and of the size of B in the head.
     """
 
     layer: int
@@ -48,15 +47,20 @@ class Target:
 
 @dataclass(frozen=True)
 class Head:
-    """A target, and B (classes, k) of least loss at some factors, a host array of float64."""
+    """A target, and B (classes, k) of least loss at some factors, a host array of float64.
+
+    `scale` is the mean square of a document.
+    """
 
     target: Target
     B: np.ndarray
+    scale: float
 
     @property
     def penalty(self) -> float:
         """What the size of B adds to the loss."""
-        return self.target.weight * self.target.ridge * float(np.sum(self.B**2))
+        weight = self.target.weight * self.scale
+        return weight * self.target.ridge * self.scale * float(np.sum(self.B**2))
 
     def added(self, S: Array, documents: slice) -> tuple[Array, Array]:
         """Return what some documents add to the loss, and the derivative with respect to S."""
@@ -68,29 +72,31 @@ class Head:
             for part in (self.B, np.eye(self.target.classes)[:, labels] * known, known[None, :])
         )
         value, slope = _ERRORS[self.target.head](B @ S, Y, M)
-        return self.target.weight * value, self.target.weight * (B.T @ slope)
+        weight = self.target.weight * self.scale
+        return weight * value, weight * (B.T @ slope)
 
 
-def solved(target: Target, codes: np.ndarray) -> Head:
+def solved(target: Target, codes: np.ndarray, scale: float) -> Head:
     """Return the head of least loss for the codes (k, known) of the documents with a label."""
+    ridge = target.ridge * scale
     labels = target.labels[target.labels != UNKNOWN]
     S, Y = np.asarray(codes, np.float64), np.eye(target.classes)[:, labels]
     if target.head == "squared":
-        gram = S @ S.T + target.ridge * np.eye(len(S))
-        return Head(target, np.linalg.solve(gram, S @ Y.T).T)
+        gram = S @ S.T + ridge * np.eye(len(S))
+        return Head(target, np.linalg.solve(gram, S @ Y.T).T, scale)
     shape, M = (target.classes, len(S)), np.ones((1, len(labels)))
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         B = flat.reshape(shape)
         value, slope = _cross_entropy(B @ S, Y, M)
-        slope = slope @ S.T + 2 * target.ridge * B
-        return float(value + target.ridge * np.sum(B**2)), slope.ravel()
+        slope = slope @ S.T + 2 * ridge * B
+        return float(value + ridge * np.sum(B**2)), slope.ravel()
 
     options = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-8}
     found = scipy.optimize.minimize(
         loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
     )
-    return Head(target, found.x.reshape(shape))
+    return Head(target, found.x.reshape(shape), scale)
 
 
 def added(
@@ -122,3 +128,16 @@ def _cross_entropy(found: Array, Y: Array, M: Array) -> tuple[Array, Array]:
 
 
 _ERRORS = {"squared": _squared, "cross-entropy": _cross_entropy}
+
+
+def probabilities(scores: np.ndarray, head: HeadName) -> np.ndarray:
+    """Return scores B S (classes, documents) as probabilities, the columns adding up to 1.
+
+    Of the squared head those are the scores themselves, cut off at 0; alike where none is above.
+    """
+    if head == "squared":
+        raised = np.clip(scores, 0.0, None)
+        raised = np.where(raised.sum(axis=0) > 0, raised, 1.0)
+    else:
+        raised = np.exp(scores - scores.max(axis=0))
+    return np.asarray(raised / raised.sum(axis=0))

@@ -56,15 +56,15 @@ def test_the_derivative_with_the_head_solved_anew_equals_finite_differences(head
 def test_the_squared_head_is_a_ridge_regression():
     X, labels = corpus()
     known = labels != UNKNOWN
-    found = solved(Target(0, labels, 3, "squared", 1.0, 0.3), X[:6, known])
-    ridge = Ridge(alpha=0.3, fit_intercept=False).fit(X[:6, known].T, np.eye(3)[labels[known]])
+    found = solved(Target(0, labels, 3, "squared", 1.0, 0.3), X[:6, known], 2.0)
+    ridge = Ridge(alpha=0.6, fit_intercept=False).fit(X[:6, known].T, np.eye(3)[labels[known]])
     np.testing.assert_allclose(found.B, ridge.coef_, atol=1e-10)
 
 
 def test_the_cross_entropy_head_is_a_logistic_regression():
     X, labels = corpus()
     known = labels != UNKNOWN
-    found = solved(Target(0, labels, 3, "cross-entropy", 1.0, 0.3), X[:6, known])
+    found = solved(Target(0, labels, 3, "cross-entropy", 1.0, 0.15), X[:6, known], 2.0)
     logistic = LogisticRegression(C=1 / 0.6, fit_intercept=False, tol=1e-10, max_iter=10_000)
     logistic.fit(X[:6, known].T, labels[known])
     np.testing.assert_allclose(found.B, logistic.coef_, atol=1e-4)
@@ -75,9 +75,9 @@ def test_documents_without_a_label_add_nothing(xp, head):
     X, labels = corpus()
     target = Target(0, labels, 3, head, 2.0, 0.1)
     B = np.random.RandomState(0).standard_normal((3, 6))
-    value, slope = Head(target, B).added(xp.put(X[:6]), slice(0, 40))
+    value, slope = Head(target, B, 3.0).added(xp.put(X[:6]), slice(0, 40))
     known = labels != UNKNOWN
-    alone = Head(Target(0, labels[known], 3, head, 2.0, 0.1), B)
+    alone = Head(Target(0, labels[known], 3, head, 2.0, 0.1), B, 3.0)
     least, expected = alone.added(xp.put(X[:6, known]), slice(0, known.sum()))
     np.testing.assert_allclose(float(value), float(least), rtol=1e-12)
     np.testing.assert_allclose(to_host(slope)[:, known], to_host(expected), rtol=1e-12)
@@ -108,7 +108,7 @@ def test_training_lowers_the_loss_and_returns_the_heads_of_its_factors(head):
     assert all(later <= earlier for earlier, later in pairwise(loss))
     (found,) = state.heads
     codes = np.asarray(forward(state.factors, X).codes[1])
-    expected = solved(targets[0], codes[:, labels != UNKNOWN])
+    expected = solved(targets[0], codes[:, labels != UNKNOWN], np.sum(X * X) / 40)
     np.testing.assert_allclose(found.B, expected.B, rtol=1e-3, atol=1e-5)
 
 

@@ -1,0 +1,270 @@
+"""`NeuralNMF`: the scikit-learn estimator, for samples and features of any nonnegative kind."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import ClassifierTags, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import (
+    check_array,
+    check_is_fitted,
+    check_non_negative,
+    column_or_1d,
+    validate_data,
+)
+
+from nnmf_topics import options as opt
+from nnmf_topics._backend import resolve_device, to_host
+from nnmf_topics._typing import HeadName, InitName, LossName, Matrix
+from nnmf_topics.initializers import in_parts, initialize, squared_norm
+from nnmf_topics.labels import numbered
+from nnmf_topics.network import forward
+from nnmf_topics.supervision import UNKNOWN, Target, probabilities
+from nnmf_topics.training import train
+
+
+def _has_classes(estimator: "NeuralNMF") -> bool:
+    if not hasattr(estimator, "classes_"):
+        raise AttributeError("this NeuralNMF was not fitted with labels: call fit(X, y)")
+    return True
+
+
+class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Hierarchical nonnegative matrix factorization, its layers trained together.
+
+    Samples are approximated by X.T ~ A_0 S_0 ~ A_0 A_1 S_1 ~ ..., all nonnegative, where the codes
+    S_l solve the nonnegative least squares S_l = q(A_l, S_{l-1}) exactly (Will et al., "Neural
+    nonnegative matrix factorization for hierarchical multilayer topic modeling", 2023).
+
+    Parameters
+    ----------
+    n_components : int or sequence of int, default=(50, 10)
+        Widths of the layers from finest to coarsest. An int N means N under about sqrt(N); (N,) is
+        flat.
+    loss : {"layerwise", "energy", "reconstruction"}, default="layerwise"
+        Which errors are added up: of every layer against the data, of every layer against the one
+        below, or of the coarsest against the data.
+    init : {"layerwise", "nndsvd", "random"}, default="layerwise"
+    max_iter : int, default=200
+        Passes over the data at most.
+    tol : float, default=1e-5
+        Stop when a pass lowers the loss by less than this share.
+    batch_size : int, default=2000
+        Samples that are worked on at a time.
+    label_layer : int, default=-1
+        The layer whose codes shall tell the labels; -1 is the coarsest. The finest, 0, tells them
+        best.
+    label_head : {"cross-entropy", "squared"}, default="cross-entropy"
+    label_weight : float, default=0.1
+        How much labels count against the data; 0 leaves y alone.
+    label_ridge : float, default=0.01
+        How much the size of the head counts.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", or "auto" for a GPU if one works.
+    random_state : int, RandomState instance or None, default=None
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    factors_ : tuple of ndarray
+        A_0 (n_features, k_0), A_l (k_{l-1}, k_l); columns have unit length.
+    components_ : ndarray of shape (k_0, n_features)
+        The finest topics.
+    layer_components_ : list of ndarray of shape (k_l, n_features)
+        The topics of every layer, (A_0 ... A_l).T.
+    classes_ : ndarray
+        Of y, if it was given.
+    coef_ : ndarray of shape (n_classes, k)
+        What the codes of `label_layer` are multiplied with for the scores of the classes.
+    history_ : History
+        Loss and relative error of every layer, per pass.
+    n_iter_ : int
+        Passes made.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = NeuralNMF((20, 10), random_state=0).fit(X)
+    >>> model.transform(X).shape, [S.shape for S in model.encode(X)]
+    ((1797, 20), [(20, 1797), (10, 1797)])
+    """
+
+    def __init__(
+        self,
+        n_components: int | Sequence[int] = (50, 10),
+        *,
+        loss: LossName = "layerwise",
+        init: InitName = "layerwise",
+        max_iter: int = 200,
+        tol: float = 1e-5,
+        batch_size: int = 2000,
+        label_layer: int = -1,
+        label_head: HeadName = "cross-entropy",
+        label_weight: float = 0.1,
+        label_ridge: float = 0.01,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_components = n_components
+        self.loss = loss
+        self.init = init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.label_layer = label_layer
+        self.label_head = label_head
+        self.label_weight = label_weight
+        self.label_ridge = label_ridge
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the factors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), nonnegative
+        y : array-like of shape (n_samples,), optional
+            Labels that the codes of `label_layer` shall tell; None, NaN or, among whole numbers,
+            -1 where it is unknown.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming what is wrong with X, y or a parameter.
+        """
+        widths = opt.resolve_widths(self.n_components)
+        for former in ("classes_", "coef_"):
+            vars(self).pop(former, None)
+        samples = self._checked(X, reset=True)
+        data = samples.T
+        targets = [] if y is None or self.label_weight == 0 else [self._target(y, samples, widths)]
+        start = initialize(self.init, data, widths, check_random_state(self.random_state))
+        state = train(
+            in_parts(data, opt.whole("batch_size", self.batch_size, least=1)),
+            start,
+            loss=self.loss,
+            passes=opt.whole("max_iter", self.max_iter),
+            tol=self.tol,
+            device=resolve_device(self.device),
+            targets=targets,
+            progress=bool(self.verbose),
+        )
+        self.factors_ = tuple(map(to_host, state.factors))
+        self.history_, self.n_iter_ = state.history, state.history.passes
+        self.layer_components_ = [
+            reduce(np.matmul, self.factors_[: layer + 1]).T for layer in range(len(widths))
+        ]
+        self.components_ = self.layer_components_[0]
+        if targets:
+            self.coef_ = state.heads[0].B.astype(samples.dtype)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the finest codes of samples, of shape (n_samples, k_0)."""
+        return np.ascontiguousarray(self.encode(X)[0].T)
+
+    def encode(self, X: Any) -> list[np.ndarray]:
+        """Return the codes S_l of samples at every layer, of shape (k_l, n_samples).
+
+        They are exact nonnegative least squares: those of a sample do not depend on the others.
+        """
+        check_is_fitted(self)
+        data = self._checked(X, reset=False).T
+        device = resolve_device(self.device)
+        with device.active():
+            factors = [device.put(A) for A in self.factors_]
+            parts = [
+                [to_host(S) for S in forward(factors, device.put(part)).codes]
+                for part in in_parts(data, self.batch_size)
+            ]
+        return [np.concatenate(codes, axis=1) for codes in zip(*parts, strict=True)]
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Return the samples (n_samples, n_features) that finest codes stand for."""
+        check_is_fitted(self)
+        codes = check_array(X, dtype=[np.float64, np.float32])
+        if codes.shape[1] != len(self.components_):
+            raise ValueError(
+                f"X must have {len(self.components_)} columns, a code for each topic of the finest "
+                f"layer, not {codes.shape[1]}"
+            )
+        return np.asarray(codes @ self.components_)
+
+    @available_if(_has_classes)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the scores of the classes, of shape (n_samples, n_classes)."""
+        return np.asarray((self.coef_ @ self.encode(X)[self.label_layer]).T)
+
+    @available_if(_has_classes)  # type: ignore[untyped-decorator]
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the class of the highest score for each sample."""
+        return np.asarray(self.classes_[self.decision_function(X).argmax(axis=1)])
+
+    @available_if(_has_classes)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities of the classes, of shape (n_samples, n_classes)."""
+        return probabilities(self.decision_function(X).T, self.label_head).T
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the accuracy on y if labels were learnt, else the share of X that is explained.
+
+        The latter is 1 - ||X - A_0 S_0||^2 / ||X||^2, of the finest layer.
+        """
+        if y is not None and hasattr(self, "classes_"):
+            return float(np.mean(self.predict(X) == np.asarray(y)))
+        codes, A = self.encode(X)[0].astype(np.float64), self.factors_[0].astype(np.float64)
+        data = self._checked(X, reset=False).T
+        rest = float(np.sum((A.T @ A @ codes - 2 * (data.T @ A).T) * codes))
+        return -rest / max(float(squared_norm(data)), 1e-300)
+
+    def _checked(self, X: Any, *, reset: bool) -> Matrix:
+        """Return samples as floating numbers, nonnegative, by rows if they are sparse."""
+        X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+        check_non_negative(X, "NeuralNMF")
+        return sp.csr_array(X) if sp.issparse(X) else X
+
+    def _target(self, y: Any, samples: Matrix, widths: tuple[int, ...]) -> Target:
+        """Return labels as the engine takes them, and note the classes."""
+        y = column_or_1d(np.asarray(y), warn=True)
+        values = y.tolist()
+        if y.dtype.kind == "i":
+            values = [None if value == UNKNOWN else value for value in values]
+        if y.dtype.kind == "f" and not all(v == round(v) for v in values if v == v):
+            raise ValueError(
+                "y must hold classes, not measurements: label_weight=0 trains without it"
+            )
+        self.classes_, numbers = numbered("y", values, samples.shape[0])
+        layers = len(widths)
+        if not -layers <= self.label_layer < layers:
+            raise ValueError(f"label_layer={self.label_layer} is none of the {layers} layers")
+        return Target(
+            self.label_layer % layers,
+            numbers,
+            len(self.classes_),
+            opt.one_of("label_head", self.label_head, HeadName),
+            opt.positive("label_weight", self.label_weight),
+            opt.positive("label_ridge", self.label_ridge),
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
+        tags.classifier_tags = ClassifierTags()  # for the labels that it tells if it was given any
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
