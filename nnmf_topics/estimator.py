@@ -21,9 +21,9 @@ from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._typing import HeadName, InitName, LossName, Matrix
 from nnmf_topics.initializers import in_parts, initialize, squared_norm
-from nnmf_topics.labels import numbered
+from nnmf_topics.labels import Classifier, Labelling
 from nnmf_topics.network import forward
-from nnmf_topics.supervision import UNKNOWN, Target, probabilities
+from nnmf_topics.supervision import UNKNOWN, Target
 from nnmf_topics.training import train
 
 
@@ -144,11 +144,15 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Naming what is wrong with X, y or a parameter.
         """
         widths = opt.resolve_widths(self.n_components)
-        for former in ("classes_", "coef_"):
-            vars(self).pop(former, None)
+        for former in ("classes_", "coef_", "_classifier"):
+            self.__dict__.pop(former, None)
         samples = self._checked(X, reset=True)
         data = samples.T
-        targets = [] if y is None or self.label_weight == 0 else [self._target(y, samples, widths)]
+        targets: list[Target] = []
+        if y is not None and self.label_weight != 0:
+            how = Labelling.checked(self.label_head, self.label_weight, self.label_ridge)
+            labels = {self.label_layer: self._labels(y)}
+            targets, (classes,) = how.targets(labels, samples.shape[0], len(widths))
         start = initialize(self.init, data, widths, check_random_state(self.random_state))
         state = train(
             in_parts(data, opt.whole("batch_size", self.batch_size, least=1)),
@@ -167,7 +171,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ]
         self.components_ = self.layer_components_[0]
         if targets:
-            self.coef_ = state.heads[0].B.astype(samples.dtype)
+            self._classifier = Classifier.of(state.heads[0], classes)
+            self.classes_, self.coef_ = classes, self._classifier.B
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -202,19 +207,14 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return np.asarray(codes @ self.components_)
 
     @available_if(_has_classes)  # type: ignore[untyped-decorator]
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the scores of the classes, of shape (n_samples, n_classes)."""
-        return np.asarray((self.coef_ @ self.encode(X)[self.label_layer]).T)
-
-    @available_if(_has_classes)  # type: ignore[untyped-decorator]
     def predict(self, X: Any) -> np.ndarray:
-        """Return the class of the highest score for each sample."""
-        return np.asarray(self.classes_[self.decision_function(X).argmax(axis=1)])
+        """Return the most probable label of each sample."""
+        return self._classifier.predict(self.encode(X)[self.label_layer])
 
     @available_if(_has_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return probabilities of the classes, of shape (n_samples, n_classes)."""
-        return probabilities(self.decision_function(X).T, self.label_head).T
+        """Return the probabilities of `classes_`, of shape (n_samples, n_classes)."""
+        return self._classifier.probabilities(self.encode(X)[self.label_layer])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the accuracy on y if labels were learnt, else the share of X that is explained.
@@ -234,27 +234,18 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_non_negative(X, "NeuralNMF")
         return sp.csr_array(X) if sp.issparse(X) else X
 
-    def _target(self, y: Any, samples: Matrix, widths: tuple[int, ...]) -> Target:
-        """Return labels as the engine takes them, and note the classes."""
+    def _labels(self, y: Any) -> list[Any]:
+        """Return y with None where a label is unknown."""
         y = column_or_1d(np.asarray(y), warn=True)
-        values = y.tolist()
-        if y.dtype.kind == "i":
-            values = [None if value == UNKNOWN else value for value in values]
-        if y.dtype.kind == "f" and not all(v == round(v) for v in values if v == v):
+        values: list[Any] = y.tolist()
+        if y.dtype.kind == "f" and any(value % 1 for value in values if value == value):
             raise ValueError(
                 "y must hold classes, not measurements: label_weight=0 trains without it"
             )
-        self.classes_, numbers = numbered("y", values, samples.shape[0])
-        layers = len(widths)
-        if not -layers <= self.label_layer < layers:
-            raise ValueError(f"label_layer={self.label_layer} is none of the {layers} layers")
-        return Target(
-            self.label_layer % layers,
-            numbers,
-            len(self.classes_),
-            opt.one_of("label_head", self.label_head, HeadName),
-            opt.positive("label_weight", self.label_weight),
-            opt.positive("label_ridge", self.label_ridge),
+        return (
+            [None if value == UNKNOWN else value for value in values]
+            if y.dtype.kind == "i"
+            else values
         )
 
     @property

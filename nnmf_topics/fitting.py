@@ -12,7 +12,9 @@ from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, InitName, LossName, Matrix
 from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import in_parts, initialize
+from nnmf_topics.labels import Classifier, Labelling, Labels
 from nnmf_topics.memory import Memory
+from nnmf_topics.supervision import Target
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History, State
 from nnmf_topics.updating import best_start
@@ -41,12 +43,14 @@ class Plan:
     device: Device
     random_state: np.random.RandomState
     progress: bool
+    labelling: Labelling
 
 
 def fit(
     corpus: Source,
     plan: Plan,
     known: Trained | None,
+    labels: Labels | None = None,
     *,
     on_start: Callable[[Trained], None] | None,
     on_pass: Callable[[Trained], bool],
@@ -59,6 +63,8 @@ def fit(
     plan : Plan
     known : Trained, optional
         Its documents count on in the loss, see `Memory`.
+    labels : Labels, optional
+        Of the documents; for a first training only.
     on_start : callable, optional
         Called with the factors that training starts from.
     on_pass : callable
@@ -77,6 +83,10 @@ def fit(
     new = survey(chunks, plan.num_terms)
     if new.documents == 0:
         return None
+    targets: list[Target] = []
+    classes: list[np.ndarray] = []
+    if labels is not None:
+        targets, classes = plan.labelling.targets(labels, new.documents, len(plan.widths))
     logger.info(
         "training %s topics on %d new documents on %s",
         *(", ".join(map(str, plan.widths)), new.documents, plan.device.name),
@@ -96,7 +106,8 @@ def fit(
     def result(state: State) -> Trained:
         factors = tuple(map(_kept, state.factors))
         evaluation = state.evaluation.mapped(_kept)
-        return Trained(factors, evaluation, statistics, weighting, state.history)
+        told = tuple(map(Classifier.of, state.heads, classes))
+        return Trained(factors, evaluation, statistics, weighting, state.history, told)
 
     sample = chunks.sample(INIT_SAMPLE, new.documents, plan.random_state)
     start, memory = _start(sample, new.documents, plan, known)
@@ -110,6 +121,7 @@ def fit(
         device=plan.device,
         in_memory=chunks.in_memory,
         online=plan.online,
+        targets=targets,
         on_start=(lambda state: on_start(result(state))) if on_start else None,
         on_pass=lambda state: on_pass(result(state)),
         progress=plan.progress,

@@ -1,12 +1,120 @@
-"""Labels of documents: from what a user gives to numbers of classes, and back."""
+"""Labels of documents: from what a user gives to what the engine learns, and back to labels."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from nnmf_topics.supervision import UNKNOWN
+from nnmf_topics import options as opt
+from nnmf_topics._typing import HeadName
+from nnmf_topics.supervision import UNKNOWN, Head, Target, probabilities
+from nnmf_topics.topics import resolve_layer
+
+Labels = Iterable[Any] | Mapping[int, Iterable[Any]]
+"""A label for each document, for the coarsest layer; or such lists by the numbers of layers."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How labels are learnt: the options of a model that say it."""
+
+    head: HeadName = "cross-entropy"
+    weight: float = 0.1
+    ridge: float = 0.01
+
+    @classmethod
+    def checked(cls, head: Any, weight: Any, ridge: Any) -> Self:
+        """Return this for options as users give them, or raise an error that names one."""
+        return cls(
+            opt.one_of("label_head", head, HeadName),
+            opt.positive("label_weight", weight),
+            opt.positive("label_ridge", ridge),
+        )
+
+    def targets(
+        self, labels: Labels, documents: int, layers: int
+    ) -> tuple[list[Target], list[np.ndarray]]:
+        """Return what the engine learns, and the classes, layer by layer from the finest.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming what is wrong with the labels; see `numbered`.
+        """
+        given = labels if isinstance(labels, Mapping) else {-1: labels}
+        by_layer = {resolve_layer(layer, layers): each for layer, each in given.items()}
+        if len(by_layer) != len(given) or not given:
+            raise ValueError("labels must be given for one layer or more, once for each")
+        targets, classes = [], []
+        for layer, each in sorted(by_layer.items()):
+            names, numbers = numbered("labels", each, documents)
+            targets.append(Target(layer, numbers, len(names), self.head, self.weight, self.ridge))
+            classes.append(names)
+        return targets, classes
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """What tells labels from the codes of a layer.
+
+    Attributes
+    ----------
+    layer : int
+    head : {"cross-entropy", "squared"}
+    classes, counts : ndarray (classes,)
+        The labels, and how many documents had each.
+    B : ndarray (classes, k) of float64
+    """
+
+    layer: int
+    head: HeadName
+    classes: np.ndarray
+    counts: np.ndarray
+    B: np.ndarray
+
+    @classmethod
+    def of(cls, head: Head, classes: np.ndarray) -> Self:
+        """Return the classifier that a trained head makes."""
+        target = head.target
+        counts = np.bincount(target.labels[target.labels != UNKNOWN], minlength=len(classes))
+        return cls(target.layer, target.head, classes, counts, head.B)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what `from_plain` makes the same object of, with B."""
+        return {
+            "head": self.head,
+            "classes": self.classes.tolist(),
+            "counts": self.counts.tolist(),
+        }
+
+    @classmethod
+    def from_plain(cls, layer: int, B: np.ndarray, plain: dict[str, Any]) -> Self:
+        """Check and take apart what `to_plain` returned.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is none.
+        """
+        head: HeadName = opt.one_of("label_head", plain["head"], HeadName)
+        classes, numbers = numbered("classes", plain["classes"], len(B))
+        counts = [opt.whole("counts", count) for count in plain["counts"]]
+        if len(counts) != len(B) or not any(counts) or not np.array_equal(numbers, range(len(B))):
+            raise ValueError("classes and their counts do not fit each other, or are not in order")
+        return cls(layer, head, classes, np.array(counts), B)
+
+    def predict(self, codes: np.ndarray) -> np.ndarray:
+        """Return the label of each document; the most frequent one if it has no codes (k, n)."""
+        found = (self.B @ codes).argmax(axis=0)
+        return np.asarray(self.classes[np.where(codes.any(axis=0), found, self.counts.argmax())])
+
+    def probabilities(self, codes: np.ndarray) -> np.ndarray:
+        """Return the probability of each label (n, classes); of no codes, its share of labels."""
+        shares = (self.counts / self.counts.sum())[:, None]
+        found = probabilities(self.B @ codes, self.head)
+        return np.asarray(np.where(codes.any(axis=0), found, shares).T)
 
 
 def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarray, np.ndarray]:
@@ -16,7 +124,7 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     ----------
     name : str
         Of the option, for messages.
-    labels : iterable
+    labels : iterable of str, int, float or bool
         One for each document; None or NaN where it is unknown.
     documents : int
 
@@ -28,38 +136,32 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     Raises
     ------
     TypeError
-        If there is no order among them.
+        If a label is something else, or they are of several kinds.
     ValueError
         If there are more or fewer than documents, or fewer than two classes.
     """
-    values = list(labels)
+    if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+        raise TypeError(f"{name} must be a list with one label a document, not {labels!r:.60}")
+    values = [getattr(value, "item", lambda value=value: value)() for value in labels]
     if len(values) != documents:
         raise ValueError(
             f"{name} has {len(values)} entries for {documents} documents: give one for each, None "
             "where it is unknown"
         )
-    known = np.array([not _is_unknown(value) for value in values], dtype=bool)
-    try:
-        names = sorted({value for value, is_known in zip(values, known, strict=True) if is_known})
-    except TypeError as error:
-        raise TypeError(f"{name} must be of one kind, such as all strings: {error}") from None
+    known = [value for value in values if not _is_unknown(value)]
+    for value in known:
+        if not isinstance(value, (str, int, float)):
+            raise TypeError(f"{name} must be strings or numbers, not {value!r:.60}")
+    if len({isinstance(value, str) for value in known}) > 1:
+        raise TypeError(f"{name} must be all strings or all numbers")
+    names = sorted(set(known))
     if len(names) < 2:
         found = f"one class, {names[0]!r}" if names else "no label that is known"
         raise ValueError(f"{name} must have two classes or more: there is {found}")
     place = {value: number for number, value in enumerate(names)}
-    numbers = [place[v] if k else UNKNOWN for v, k in zip(values, known, strict=True)]
-    return as_array(names), np.array(numbers)
-
-
-def as_array(names: Sequence[Any]) -> np.ndarray:
-    """Return an array of classes, of objects unless all are strings or all numbers."""
-    array = np.array(names)
-    if array.ndim == 1 and (array.dtype.kind in "biuf" or all(isinstance(n, str) for n in names)):
-        return array
-    array = np.empty(len(names), dtype=object)
-    array[:] = names
-    return array
+    numbers = [UNKNOWN if _is_unknown(value) else place[value] for value in values]
+    return np.array(names), np.array(numbers)
 
 
 def _is_unknown(value: Any) -> bool:
-    return value is None or (isinstance(value, (float, np.floating)) and math.isnan(value))
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -15,13 +15,15 @@ from nnmf_topics import model_file, topics, vocabulary
 from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._persistence import Target, read_model, write_model
-from nnmf_topics._typing import Bow, InitName, LossName, Matrix
+from nnmf_topics._typing import Bow, HeadName, InitName, LossName, Matrix
 from nnmf_topics.callbacks import PassCallbacks, check_callbacks
 from nnmf_topics.corpus import Source, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document
 from nnmf_topics.fitting import Plan, fit
 from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
+from nnmf_topics.label_queries import LabelQueries
+from nnmf_topics.labels import Labelling, Labels
 from nnmf_topics.level import Level
 from nnmf_topics.network import forward
 from nnmf_topics.nnls import grams_of
@@ -33,7 +35,7 @@ from nnmf_topics.weighting import Statistics, WeightingName
 logger = logging.getLogger(__name__)
 
 
-class NeuralNMFModel(LayeredQueries):
+class NeuralNMFModel(LabelQueries, LayeredQueries):
     """Hierarchical topic model, trained by backpropagation through nonnegative least squares.
 
     Parameters
@@ -78,6 +80,17 @@ class NeuralNMFModel(LayeredQueries):
     dtype : {numpy.float32, numpy.float64}
     progress : bool
         Show a progress bar in training.
+    labels : sequence, or mapping of int to sequence, optional
+        A label (string or number) for each document, None where it is unknown, which the codes of
+        the coarsest layer shall tell; or such for several layers by their numbers: the finest, 0,
+        tells them best. They take part in the training; see `predict`.
+    label_weight : float
+        How much labels count against the documents. More makes for more accurate labels and for
+        less coherent topics.
+    label_head : {"cross-entropy", "squared"}
+        What is minimised: the cross-entropy of softmax(B S), or ||Y - B S||^2.
+    label_ridge : float
+        How much the size of B counts.
     **options
         Options of gensim's LdaModel, LdaMulticore and Nmf without a meaning here are accepted and
         logged; others are a TypeError.
@@ -124,6 +137,10 @@ class NeuralNMFModel(LayeredQueries):
         device: str = "auto",
         dtype: DTypeLike = np.float32,
         progress: bool = False,
+        labels: Labels | None = None,
+        label_weight: float = 0.1,
+        label_head: HeadName = "cross-entropy",
+        label_ridge: float = 0.01,
         **options: Any,
     ) -> None:
         opt.note_without_meaning(options)
@@ -145,6 +162,7 @@ class NeuralNMFModel(LayeredQueries):
         self.device = device
         self.dtype = opt.float_dtype(dtype)
         self.progress = bool(progress)
+        self._labelling = Labelling.checked(label_head, label_weight, label_ridge)
         self._device = resolve_device(device)
         self._trained: Trained | None = None
         self._hierarchy: TopicHierarchy | None = None
@@ -158,15 +176,32 @@ class NeuralNMFModel(LayeredQueries):
         self.num_terms = vocabulary.vocabulary_size(self.id2word)
         self.add_lifecycle_event("created", params=str(self))
         if corpus is not None:
-            self.update(corpus)
+            self.update(corpus, labels=labels)
             if self._trained is None:
                 raise ValueError("the corpus has no words: it has no documents; give only id2word")
+        elif labels is not None:
+            raise ValueError("labels come with their documents: give a corpus, or both to update")
 
     def __repr__(self) -> str:
         return str(self)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}<num_terms={self.num_terms}, widths={self.widths}>"
+
+    @property
+    def label_head(self) -> HeadName:
+        """What is minimised of the labels."""
+        return self._labelling.head
+
+    @property
+    def label_weight(self) -> float:
+        """How much labels count against the documents."""
+        return self._labelling.weight
+
+    @property
+    def label_ridge(self) -> float:
+        """How much the size of a head counts."""
+        return self._labelling.ridge
 
     @property
     def num_topics(self) -> int:
@@ -186,6 +221,7 @@ class NeuralNMFModel(LayeredQueries):
         chunksize: int | None = None,
         passes: int | None = None,
         eval_every: int | None = None,
+        labels: Labels | None = None,
         **options: Any,
     ) -> None:
         """Train on a corpus; what was learnt before is kept, and counts as much as it did.
@@ -203,6 +239,9 @@ class NeuralNMFModel(LayeredQueries):
             their words are too rare to have a weight, they are counted.
         chunksize, passes, eval_every : int, optional
             Default: those of the model.
+        labels : Labels, optional
+            As in the constructor, of the first documents. A model that was trained with labels
+            learns no more documents: the heads could not be fitted to those it no longer has.
         **options
             Those of LdaModel.update without a meaning here, as in the constructor.
 
@@ -217,6 +256,11 @@ class NeuralNMFModel(LayeredQueries):
         plan = self._plan(chunksize, passes)
         _refuse_one_shot(corpus, plan.passes)
         known = self._trained and self._trained.grown(plan.num_terms)
+        if known is not None and (labels is not None or known.classifiers):
+            raise ValueError(
+                "labels are learnt in the first training only, and a model that has them cannot be "
+                "updated: train a new model on all documents"
+            )
         called: PassCallbacks | None = None
 
         def begin(trained: Trained) -> None:
@@ -234,7 +278,7 @@ class NeuralNMFModel(LayeredQueries):
         terms, metrics = self.num_terms, self.metrics
         try:
             on_start = begin if self.callbacks else None
-            trained = fit(corpus, plan, known, on_start=on_start, on_pass=keep)
+            trained = fit(corpus, plan, known, labels, on_start=on_start, on_pass=keep)
         except BaseException:
             if self._trained is before or not self.history.passes:  # before the first whole pass
                 self._set(before)
@@ -267,6 +311,7 @@ class NeuralNMFModel(LayeredQueries):
             device=self._device,
             random_state=self.random_state,
             progress=self.progress,
+            labelling=self._labelling,
         )
 
     def _log(self, history: History, every: int | None) -> None:

@@ -13,6 +13,20 @@ _OPTIONS = (
 )
 
 
+_YOUNGER = {
+    "online": False,
+    "label_head": "cross-entropy",
+    "label_weight": 0.1,
+    "label_ridge": 0.01,
+}
+"""Options that the format did not have from the start, at their defaults: not written then."""
+
+
+def _younger(model: Any) -> dict[str, Any]:
+    options = {name: getattr(model, name) for name in _YOUNGER}
+    return {name: value for name, value in options.items() if value != _YOUNGER[name]}
+
+
 def to_plain(model: Any, trained: Trained | None) -> tuple[Tensors, dict[str, Any]]:
     """Return tensors and a JSON document that `from_plain` takes apart.
 
@@ -21,8 +35,7 @@ def to_plain(model: Any, trained: Trained | None) -> tuple[Tensors, dict[str, An
     tensors, plain = ({}, None) if trained is None else trained.to_plain()
     return tensors, {
         "widths": model.widths,
-        "options": {name: getattr(model, name) for name in _OPTIONS}
-        | ({"online": True} if model.online else {}),  # younger than the format
+        "options": {name: getattr(model, name) for name in _OPTIONS} | _younger(model),
         "dtype": model.dtype.__name__,
         "num_terms": model.num_terms,
         "vocabulary": vocabulary.to_plain(model.id2word),
@@ -49,7 +62,7 @@ def from_plain(
         "random_state": random_state_from_plain(document["random_state"]),
         "dtype": dtype,
         **{name: document["options"][name] for name in _OPTIONS},
-        "online": document["options"].get("online", False),
+        **{name: document["options"].get(name, usual) for name, usual in _YOUNGER.items()},
     }
     for name in ("online", "per_word_topics"):
         if not isinstance(options[name], bool):

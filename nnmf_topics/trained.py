@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from nnmf_topics import options as opt
+from nnmf_topics.labels import Classifier
 from nnmf_topics.network import Evaluation
 from nnmf_topics.topics import topic_term
 from nnmf_topics.training import History, StopReason
@@ -33,6 +34,8 @@ class Trained:
     weighting : Weighting
         Of words, chosen at the first training.
     history : History
+    classifiers : tuple of Classifier
+        One for each layer with labels, from the finest.
     """
 
     factors: tuple[np.ndarray, ...]
@@ -40,6 +43,7 @@ class Trained:
     statistics: Statistics
     weighting: Weighting
     history: History
+    classifiers: tuple[Classifier, ...] = ()
     _topics: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def topic_matrix(self, layer: int) -> np.ndarray:
@@ -70,6 +74,10 @@ class Trained:
         """Return tensors and JSON-ready data that `from_plain` makes the same object of."""
         tensors = {f"factors.{layer}": A for layer, A in enumerate(self.factors)}
         tensors |= _to_tensors(self.evaluation)
+        labels = {}  # younger than the format
+        for classifier in self.classifiers:
+            tensors[f"classifiers.{classifier.layer}"] = classifier.B
+            labels[str(classifier.layer)] = classifier.to_plain()
         tensors["document_frequency"] = self.statistics.document_frequency
         if self.weighting.term_weights is not None:
             tensors["term_weights"] = self.weighting.term_weights
@@ -82,6 +90,7 @@ class Trained:
             "errors": [list(errors) for errors in history.errors],
             "start_loss": history.start_loss if math.isfinite(history.start_loss) else None,
             "stop_reason": None if reason is None else reason.name,
+            **({"labels": labels} if labels else {}),
         }
 
     @classmethod
@@ -112,6 +121,7 @@ class Trained:
         weights = None
         if weighting != "none":
             weights = _taken(tensors, "term_weights", (num_terms,), np.float64)
+        classifiers = _classifiers(tensors, plain.get("labels", {}), widths)
         if tensors:
             raise ValueError(f"the tensors {', '.join(sorted(tensors))} belong to nothing")
         for layer, A in enumerate(factors):
@@ -122,7 +132,20 @@ class Trained:
             _statistics(plain["documents"], frequency, plain["counts"]),
             Weighting(weighting, weights),
             _history(plain, len(widths)),
+            classifiers,
         )
+
+
+def _classifiers(
+    tensors: Tensors, plain: dict[str, Any], widths: tuple[int, ...]
+) -> tuple[Classifier, ...]:
+    found = []
+    for name, each in plain.items():
+        layer = opt.whole("layer", int(name))
+        shape = (len(each["classes"]), widths[layer])
+        B = _taken(tensors, f"classifiers.{layer}", shape, np.float64, least=-np.inf)
+        found.append(Classifier.from_plain(layer, B, each))
+    return tuple(found)
 
 
 def _check_lengths(layer: int, A: np.ndarray) -> None:

@@ -28,7 +28,7 @@ LEVELS = (
     },
     {"support_systems", "supervision", "losses", "hierarchy", "layer_view"},
     {"pivoting", "labels"},
-    {"nnls", "hierarchy_builder", "topic_queries", "document_queries"},
+    {"nnls", "hierarchy_builder", "topic_queries", "document_queries", "label_queries"},
     {"network", "level"},
     {"optimizers", "memory", "queries"},
     {"initializers"},

@@ -1,0 +1,168 @@
+import logging
+
+import numpy as np
+import pytest
+from gensim.corpora import Dictionary
+
+from nnmf_topics import NeuralNMFModel, datasets
+from nnmf_topics.labels import numbered
+from nnmf_topics.supervision import UNKNOWN
+
+
+@pytest.fixture(scope="module")
+def lee():
+    texts = datasets.load_lee().texts
+    dictionary = Dictionary(texts)
+    dictionary.filter_extremes(no_below=3, no_above=0.5)
+    corpus = [dictionary.doc2bow(text) for text in texts]
+    word = dictionary.token2id["afghanistan"]
+    labels = ["war" if word in dict(bow) else "peace" for bow in corpus]
+    return dictionary, corpus, labels
+
+
+def trained(lee, labels=None, **options):
+    dictionary, corpus, own = lee
+    labels = own if labels is None else labels
+    return NeuralNMFModel(corpus, (12, 4), dictionary, random_state=0, labels=labels, **options)
+
+
+@pytest.mark.parametrize("head", ["cross-entropy", "squared"])
+@pytest.mark.parametrize("layer", [0, 1, -1])
+def test_labels_of_documents_that_had_none_are_told(lee, head, layer):
+    _, corpus, labels = lee
+    hidden = [label if i % 4 else None for i, label in enumerate(labels)]
+    model = trained(lee, {layer: hidden}, label_head=head)
+    held = slice(0, None, 4)
+    found = model.predict(corpus)
+    majority = np.mean(np.array(labels)[held] == "peace")
+    assert np.mean(found[held] == np.array(labels)[held]) > majority + 0.05
+    assert model.classes_.tolist() == ["peace", "war"]
+    chances = model.predict_proba(corpus)
+    np.testing.assert_allclose(chances.sum(axis=1), 1)
+    np.testing.assert_array_equal(model.classes_[chances.argmax(axis=1)], found)
+
+
+def test_a_document_gets_one_label_and_an_empty_one_the_most_frequent(lee):
+    model = trained(lee)
+    _, corpus, _ = lee
+    assert model.predict(corpus[0]) == model.predict(corpus)[0]
+    assert type(model.predict(corpus[0])) is str
+    assert model.predict_proba(corpus[0]).shape == (2,)
+    assert model.predict([]) == "peace"
+    assert model.predict_proba([]).argmax() == 0
+
+
+def test_layers_have_labels_of_their_own(lee):
+    _, corpus, labels = lee
+    lengths = [min(len(bow) // 40, 2) for bow in corpus]
+    model = trained(lee, {0: lengths, -1: labels})
+    assert model.classes_.tolist() == ["peace", "war"]
+    assert set(model.predict(corpus, layer=0)) <= {0, 1, 2}
+    np.testing.assert_array_equal(model.predict(corpus), model.predict(corpus, layer=1))
+
+
+def test_labels_survive_a_file(lee, tmp_path):
+    _, corpus, _ = lee
+    model = trained(lee, label_head="squared", label_weight=0.2)
+    model.save(tmp_path / "model")
+    again = NeuralNMFModel.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(corpus), model.predict(corpus))
+    np.testing.assert_array_equal(again.predict_proba(corpus), model.predict_proba(corpus))
+    assert (again.label_head, again.label_weight, again.label_ridge) == ("squared", 0.2, 0.01)
+
+
+def test_a_stream_is_labelled_as_a_list_is(lee):
+    dictionary, corpus, labels = lee
+
+    class Stream:
+        def __iter__(self):
+            return iter(corpus)
+
+    listed = trained(lee, passes=3)
+    streamed = NeuralNMFModel(
+        Stream(), (12, 4), dictionary, random_state=0, passes=3, labels=labels, chunksize=70
+    )
+    np.testing.assert_allclose(streamed.history.loss, listed.history.loss, rtol=1e-4)
+
+
+def test_all_unknown_but_two_is_enough(lee):
+    labels = [None] * 300
+    labels[0], labels[1] = 1, 2
+    assert set(trained(lee, labels).predict(lee[1])) <= {1, 2}
+
+
+def test_a_model_without_labels_has_no_classes(lee):
+    dictionary, corpus, _ = lee
+    model = NeuralNMFModel(corpus, (4, 2), dictionary, random_state=0)
+    assert not hasattr(model, "classes_")
+    with pytest.raises(AttributeError, match="labels="):
+        model.predict(corpus)
+
+
+def test_a_layer_without_labels_is_named(lee):
+    with pytest.raises(AttributeError, match=r"layer 0 has no labels: .* \[1\]"):
+        trained(lee, passes=1).predict(lee[1], layer=0)
+
+
+def test_a_labelled_model_learns_no_more_documents_and_stays_as_it_was(lee):
+    model = trained(lee, passes=2)
+    before = model.predict(lee[1])
+    with pytest.raises(ValueError, match="train a new model"):
+        model.update(lee[1])
+    np.testing.assert_array_equal(model.predict(lee[1]), before)
+    plain = NeuralNMFModel(lee[1], (4, 2), lee[0], random_state=0, passes=2)
+    with pytest.raises(ValueError, match="first training only"):
+        plain.update(lee[1], labels=lee[2])
+
+
+def test_labels_without_documents_are_refused(lee):
+    with pytest.raises(ValueError, match="give a corpus"):
+        NeuralNMFModel(id2word=lee[0], labels=lee[2])
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (["a", "b"], ValueError, "2 entries for 300 documents"),
+        (["a"] * 300, ValueError, "one class, 'a'"),
+        ([None] * 300, ValueError, "no label that is known"),
+        ([float("nan")] * 300, ValueError, "no label that is known"),
+        (["a", 1] * 150, TypeError, "all strings or all numbers"),
+        ([("a", "b"), "c"] * 150, TypeError, r"strings or numbers, not \('a', 'b'\)"),
+        ("ab" * 150, TypeError, "a list with one label a document"),
+        (5, TypeError, "a list with one label a document"),
+        ({2: ["a", "b"] * 150}, IndexError, "layer 2 does not exist"),
+        ({1: ["a", "b"] * 150, -1: ["a", "b"] * 150}, ValueError, "once for each"),
+        ({}, ValueError, "one layer or more"),
+    ],
+)
+def test_bad_labels_are_named(lee, labels, error, message):
+    with pytest.raises(error, match=message):
+        trained(lee, labels, passes=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"label_weight": 0}, "label_weight must be above 0"),
+        ({"label_weight": "much"}, "label_weight must be a number"),
+        ({"label_ridge": float("inf")}, "label_ridge must be above 0"),
+        ({"label_head": "hinge"}, "label_head must be one of"),
+    ],
+)
+def test_bad_options_of_labels_are_named(lee, option, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        trained(lee, **option)
+
+
+def test_classes_are_in_order_and_unknown_labels_have_no_number():
+    classes, numbers = numbered("y", np.array([3, 1, 2, 1]), 4)
+    assert (classes.tolist(), numbers.tolist()) == ([1, 2, 3], [2, 0, 1, 0])
+    classes, numbers = numbered("y", ["b", None, "a"], 3)
+    assert (classes.tolist(), numbers.tolist()) == (["a", "b"], [1, UNKNOWN, 0])
+
+
+def test_training_with_labels_says_nothing_that_was_not_asked_for(lee, caplog):
+    with caplog.at_level(logging.WARNING):
+        trained(lee)
+    assert not caplog.records
