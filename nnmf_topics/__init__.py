@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnmf_topics import datasets
+    from nnmf_topics import datasets, evaluation
     from nnmf_topics.estimator import NeuralNMF
     from nnmf_topics.hierarchy import TopicHierarchy
     from nnmf_topics.model import NeuralNMFModel
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 __version__ = version("nnmf-topics")
 
-__all__ = ["NeuralNMF", "NeuralNMFModel", "Topic", "TopicHierarchy", "__version__", "datasets"]
+__all__ = [
+    "NeuralNMF",
+    "NeuralNMFModel",
+    "Topic",
+    "TopicHierarchy",
+    "__version__",
+    "datasets",
+    "evaluation",
+]
 
 _HOMES = {
     "NeuralNMF": "nnmf_topics.estimator",
@@ -27,8 +35,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for: the engine runs where gensim is absent."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    if name == "datasets":
-        return import_module("nnmf_topics.datasets")
+    if name in ("datasets", "evaluation"):
+        return import_module(f"nnmf_topics.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""The one door to compiled loops: Numba's, where it is installed."""
+"""Whether loops are compiled: where Numba is installed and the arrays are NumPy's."""
 
 import importlib
 import logging
@@ -32,10 +32,12 @@ def kernels_for(*arrays: Array) -> Any:
 def _numba() -> ModuleType | None:
     try:
         numba = importlib.import_module("numba")
-    except ImportError:
-        logger.info(
-            "loops are not compiled: Numba is not installed (pip install nnmf-topics[numba])"
-        )
+    # Numba says so itself where it does not go with this NumPy; a broken LLVM is an OSError.
+    except (ImportError, OSError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "numba":
+            logger.info("loops are not compiled: pip install nnmf-topics[numba] makes it faster")
+        else:
+            logger.warning("loops are not compiled: Numba cannot be imported (%s)", error)
         return None
     logger.info("loops are compiled by Numba %s: seconds when first used", numba.__version__)
     return numba

@@ -71,6 +71,9 @@ class Objective:
             self.documents += documents
         if corpus is None:
             raise ValueError("the corpus has no documents, or can be read only once")
+        for target in self.targets:
+            if len(target.labels) != self.documents:
+                raise ValueError(f"{len(target.labels)} labels for {self.documents} documents")
         if self.heads:
             penalty = sum(head.penalty for head in self.heads)
             corpus = replace(corpus, value=corpus.value + penalty)

@@ -34,7 +34,12 @@ class Target:
     classes : int
     head : {"squared", "cross-entropy"}
     weight, ridge : float
-        Of the head in the loss, and of the size of B in the head.
+        Of the head in the loss, and of the size of B in the head; above 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer or class.
     """
 
     layer: int
@@ -43,6 +48,14 @@ class Target:
     head: HeadName
     weight: float
     ridge: float
+
+    def __post_init__(self) -> None:
+        if self.layer < 0 or self.weight <= 0 or self.ridge <= 0:
+            raise ValueError(f"a target has a layer from 0 on, weight and ridge above 0: {self}")
+        if self.labels.ndim != 1 or not np.all(
+            (self.labels >= UNKNOWN) & (self.labels < self.classes)
+        ):
+            raise ValueError(f"labels must be numbers from 0 to {self.classes - 1}, or {UNKNOWN}")
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,9 @@ def solved(target: Target, codes: np.ndarray, scale: float) -> Head:
         gram = S @ S.T + ridge * np.eye(len(S))
         return Head(target, np.linalg.solve(gram, S @ Y.T).T, scale)
     shape, M = (target.classes, len(S)), np.ones((1, len(labels)))
+    # As codes of about 1, or else the minimiser would stop at once where they are small.
+    size = float(np.sqrt(np.mean(S * S))) or 1.0
+    S, ridge = S / size, ridge / size**2
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         B = flat.reshape(shape)
@@ -96,7 +112,7 @@ def solved(target: Target, codes: np.ndarray, scale: float) -> Head:
     found = scipy.optimize.minimize(
         loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options
     )
-    return Head(target, found.x.reshape(shape), scale)
+    return Head(target, found.x.reshape(shape) / size, scale)
 
 
 def added(

@@ -20,6 +20,8 @@ if kernels_for(np.ones(1)) is None:
 
 import numba
 
+from nnmf_topics._kernels import by_size
+
 
 @pytest.fixture
 def by_calls(monkeypatch):
@@ -112,14 +114,18 @@ def test_only_numpy_arrays_of_one_precision_have_compiled_loops(arrays):
     assert kernels_for(*arrays) is None
 
 
-NO_CACHE = """
+NO_FILES = """
 import numba
 compile_ = numba.njit
 
 def njit(*_, cache=False, **options):
-    if cache:
+    if cache and {when!r} == "at once":
         raise RuntimeError("cannot cache function: no locator available")
-    return compile_(**options)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    return (lambda function: fail) if cache else compile_(**options)
 
 numba.njit = njit
 import numpy as np
@@ -127,8 +133,40 @@ from nnmf_topics.coordinate_descent import coordinate_descent
 print(*coordinate_descent(np.eye(2), np.ones((2, 1)), np.zeros((2, 1)), 1).ravel())
 """
 
+BAD_NUMBA = """
+import sys
+sys.path.insert(0, {folder!r})
+import numpy as np
+from nnmf_topics._compiled import kernels_for
+print(kernels_for(np.ones(1)))
+"""
 
-def test_loops_are_compiled_where_nothing_can_be_written():
-    command = [sys.executable, "-P", "-W", "error", "-c", NO_CACHE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+def run(code):
+    command = [sys.executable, "-P", "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+@pytest.mark.parametrize("when", ["at once", "at the first call"])
+def test_loops_are_compiled_where_they_cannot_be_kept(when):
+    done = run(NO_FILES.replace("{when!r}", repr(when)))
     assert done.stdout.split() == ["1.0", "1.0"]
+    assert ("NUMBA_CACHE_DIR" in done.stderr) == (when == "at the first call")
+
+
+@pytest.mark.parametrize("error", ["ImportError('needs another NumPy')", "OSError('no LLVM')"])
+def test_a_numba_that_does_not_work_is_named_and_done_without(tmp_path, error):
+    (tmp_path / "numba.py").write_text(f"raise {error}")
+    done = run(BAD_NUMBA.format(folder=str(tmp_path)))
+    assert done.stdout.split() == ["None"]
+    assert error.split("'")[1] in done.stderr
+
+
+def test_a_tile_is_as_wide_as_its_columns_need_and_as_large_as_their_supports():
+    support = np.arange(9)[None, :] < (np.arange(70) % 3 + 1)[:, None]
+    order, rows, systems = by_size(support)
+    np.testing.assert_array_equal(np.sort(order), np.arange(70))
+    assert np.all(np.diff(support.sum(axis=1)[order]) >= 0)
+    # 64 columns of up to 3 topics, then 6 columns in 8 lanes.
+    np.testing.assert_array_equal(rows, [0, 3 * 64, 3 * 64 + 3 * 8])
+    np.testing.assert_array_equal(systems, [0, 9 * 64, 9 * 64 + 9 * 8])

@@ -26,7 +26,7 @@ LEVELS = (
         "likelihood",
         "callbacks",
     },
-    {"support_systems", "supervision", "losses", "hierarchy", "layer_view"},
+    {"support_systems", "supervision", "evaluation", "losses", "hierarchy", "layer_view"},
     {"pivoting", "labels"},
     {"nnls", "hierarchy_builder", "topic_queries", "document_queries", "label_queries"},
     {"network", "level"},

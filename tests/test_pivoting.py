@@ -86,3 +86,20 @@ def test_many_more_topics_than_terms_and_documents_are_solved_and_differentiated
 def test_the_lengths_of_topics_do_not_hide_codes_in_single_precision():
     A = np.diag([1, 1e-4]).astype(np.float32)
     np.testing.assert_allclose(nnls(A, A.sum(axis=1, keepdims=True)).S, np.ones((2, 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_documents_that_are_one_topic_have_one_code(xp, dtype):
+    A = np.random.RandomState(0).rand(30, 8).astype(dtype)
+    S = to_host(nnls(xp.put(A), xp.put(3 * A)).S)
+    np.testing.assert_array_equal(S > 0, np.eye(8, dtype=bool))
+
+
+def test_documents_left_to_the_active_set_method_have_their_systems_too(xp, monkeypatch):
+    monkeypatch.setattr(pivoting, "_PATIENCE", 1000)  # no single exchanges: round in circles
+    gram, rhs = xp.put(CYCLE_A.T @ CYCLE_A), xp.put(CYCLE_A.T @ CYCLE_X)
+    systems = SupportSystems(gram, xp.put(np.zeros((5, 1), bool)))
+    S = pivoting.solve(gram, rhs, systems)
+    expected, _ = scipy.optimize.nnls(CYCLE_A, CYCLE_X[:, 0])
+    np.testing.assert_allclose(to_host(S)[:, 0], expected, atol=1e-9)
+    np.testing.assert_allclose(to_host(systems.solve(rhs)), to_host(S), atol=1e-9)

@@ -2,9 +2,9 @@
 
 They do what `coordinate_descent`, `batched_systems`, `pivoting` and `optimizers` do by calls of
 array functions, which are their specification. Arrays of columns are transposed here, (columns, k):
-that is how sparse products leave them. Several columns are worked on at a time, so that one
-instruction serves them all in data that the first cache holds; but they never meet: no result
-depends on the others.
+that is how sparse products leave them. Sweeps and systems are worked on for some columns at a time,
+the columns innermost, so that one instruction serves several in data that a cache holds. But
+columns never meet: no result depends on the others.
 """
 
 from nnmf_topics._kernels.descent import accelerated_descent, descend, to_unit_columns

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from nnmf_topics._kernels.compiling import compiled
+from nnmf_topics._kernels.compiling import compiled, helper
 from nnmf_topics._typing import Array
 
-STRIP = 128  # columns at a time
+STRIP, LANES = 128, 8
+"""Columns at a time, or fewer: as many as there are, rounded up to what one instruction serves."""
 
 
 @compiled
@@ -13,8 +14,9 @@ def descend(N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int, S:
     """Write to S what sweeps make of a start; N (k, k), diagonal (k,), rhs, start and S (n, k)."""
     n, k = rhs.shape
     zero = rhs.dtype.type(0)
-    block, constant = np.zeros((k, STRIP), rhs.dtype), np.zeros((k, STRIP), rhs.dtype)
-    row = np.empty(STRIP, rhs.dtype)
+    lanes = min(STRIP, (n + LANES - 1) // LANES * LANES)
+    block, constant = np.zeros((k, lanes), rhs.dtype), np.zeros((k, lanes), rhs.dtype)
+    row = np.empty(lanes, rhs.dtype)
     for first in range(0, n, STRIP):
         width = min(STRIP, n - first)
         given, old, new = rhs[first:], start[first:], S[first:]
@@ -23,31 +25,31 @@ def descend(N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int, S:
                 block[j, c] = old[c, j]
                 constant[j, c] = given[c, j]
         for j in range(k):
-            for c in range(STRIP):
+            for c in range(lanes):
                 constant[j, c] /= diagonal[j]
         for _ in range(sweeps):
             for j in range(k):
                 row[:] = constant[j]
                 _add_combination(N[j], block, k, row)
-                for c in range(STRIP):
+                for c in range(lanes):
                     block[j, c] = max(row[c], zero)
         for c in range(width):
             for j in range(k):
                 new[c, j] = block[j, c]
 
 
-@compiled
+@helper
 def _add_combination(weights: Array, rows: Array, count: int, total: Array) -> None:
     """Add the sum of weights[i] * rows[i], four at a time: `total` then is written less often."""
     i = 0
     while i + 4 <= count:
         a, b, c, d = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-        for t in range(STRIP):
+        for t in range(len(total)):
             total[t] = (total[t] + a * rows[i, t]) + b * rows[i + 1, t]
             total[t] = (total[t] + c * rows[i + 2, t]) + d * rows[i + 3, t]
         i += 4
     while i < count:
-        for t in range(STRIP):
+        for t in range(len(total)):
             total[t] += weights[i] * rows[i, t]
         i += 1
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnmf_topics._kernels.compiling import compiled
+from nnmf_topics._kernels.compiling import compiled, helper
 from nnmf_topics._typing import Array
 
 
@@ -64,7 +64,7 @@ def pivot(
     return np.nonzero(changed)[0], np.nonzero(open_)[0]
 
 
-@compiled
+@helper
 def _solve_column(
     gram: Array, rhs: Array, support: Array, DL: Array, topics: Array, u: Array
 ) -> None:

@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from nnmf_topics._kernels.compiling import compiled
+from nnmf_topics._kernels.compiling import compiled, helper
 from nnmf_topics._typing import Array
 
-TILE = 64  # columns at a time
+TILE, LANES = 64, 8
+"""Columns at a time, or fewer: as many as there are, rounded up to what one instruction serves."""
 
 
 @compiled
 def by_size(support: Array) -> tuple[Array, Array, Array]:
     """Plan the tiles: columns by the size of their support (n, k), and where each tile begins.
 
-    Returns the order, and the offsets of the tiles among rows (size, TILE) and among systems
-    (size, size, TILE).
+    Returns the order, and the offsets of the tiles among rows (size, lanes) and among systems
+    (size, size, lanes).
     """
     n, k = support.shape
     sizes, count = np.zeros(n, np.int64), np.zeros(k + 2, np.int64)
@@ -29,47 +30,56 @@ def by_size(support: Array) -> tuple[Array, Array, Array]:
     tiles = (n + TILE - 1) // TILE
     rows, systems = np.zeros(tiles + 1, np.int64), np.zeros(tiles + 1, np.int64)
     for t in range(tiles):
-        size = sizes[order[min(n, (t + 1) * TILE) - 1]]
-        rows[t + 1] = rows[t] + size
-        systems[t + 1] = systems[t] + size * size * TILE
+        last = min(n, (t + 1) * TILE)
+        size = sizes[order[last - 1]]
+        lanes = _lanes(last - t * TILE)
+        rows[t + 1] = rows[t] + size * lanes
+        systems[t + 1] = systems[t] + size * size * lanes
     return order, rows, systems
+
+
+@helper
+def _lanes(columns: int) -> int:
+    return (columns + LANES - 1) // LANES * LANES
 
 
 @compiled
 def factorise(
     table: Array, support: Array, order: Array, rows: Array, systems: Array
 ) -> tuple[Array, Array]:
-    """Return the topics of every column's support (size, TILE), and D L^T (size, size, TILE).
+    """Return the topics of every column's support (size, lanes), and D L^T (size, size, lanes).
 
     A column with a smaller support than the largest of its tile gets topics k, k + 1, ... of the
     table (2 k, 2 k), which are tied to none.
     """
     n, k = support.shape
-    P = np.empty((rows[-1], TILE), np.uint32)
+    P = np.empty(rows[-1], np.uint32)
     factors = np.empty(systems[-1], table.dtype)
-    share, row = np.empty((k, TILE), table.dtype), np.empty(TILE, table.dtype)
     for tile in range(len(rows) - 1):
-        first, size = tile * TILE, rows[tile + 1] - rows[tile]
-        topics = P[rows[tile] : rows[tile + 1]]
-        DL = factors[systems[tile] : systems[tile + 1]].reshape((size, size, TILE))
-        _fill(topics, support, order[first : min(n, first + TILE)], k)
+        columns = order[tile * TILE : min(n, (tile + 1) * TILE)]
+        lanes = _lanes(len(columns))
+        size = (rows[tile + 1] - rows[tile]) // lanes
+        topics = P[rows[tile] : rows[tile + 1]].reshape((size, lanes))
+        DL = factors[systems[tile] : systems[tile + 1]].reshape((size, size, lanes))
+        share, row = np.empty((size, lanes), table.dtype), np.empty(lanes, table.dtype)
+        _fill(topics, support, columns, k)
         for j in range(size):
             for i in range(j):
-                for c in range(TILE):
+                for c in range(lanes):
                     share[i, c] = DL[i, j, c] / DL[i, i, c]
             for m in range(j, size):
-                for c in range(TILE):
+                for c in range(lanes):
                     row[c] = table[topics[j, c], topics[m, c]]
                 _subtract_products(share, DL[:, m], j, row)
                 DL[j, m] = row
     return P, factors
 
 
-@compiled
+@helper
 def _fill(topics: Array, support: Array, columns: Array, k: int) -> None:
     """Write the topics of the supports of a tile's columns, then those that are tied to none."""
-    size = len(topics)
-    for c in range(TILE):
+    size, lanes = topics.shape
+    for c in range(lanes):
         j = 0
         if c < len(columns):
             for i in range(k):
@@ -88,13 +98,13 @@ def substitute(
     """Solve L D L^T u = rhs on every column's support; rhs and u (n, k), zero elsewhere."""
     n, k = rhs.shape
     solution = np.zeros_like(rhs)
-    row = np.empty(TILE, rhs.dtype)
     for tile in range(len(rows) - 1):
-        first, size = tile * TILE, rows[tile + 1] - rows[tile]
-        columns = order[first : min(n, first + TILE)]
-        topics = P[rows[tile] : rows[tile + 1]]
-        DL = factors[systems[tile] : systems[tile + 1]].reshape((size, size, TILE))
-        u = np.zeros((size, TILE), rhs.dtype)
+        columns = order[tile * TILE : min(n, (tile + 1) * TILE)]
+        lanes = _lanes(len(columns))
+        size = (rows[tile + 1] - rows[tile]) // lanes
+        topics = P[rows[tile] : rows[tile + 1]].reshape((size, lanes))
+        DL = factors[systems[tile] : systems[tile + 1]].reshape((size, size, lanes))
+        u, row = np.zeros((size, lanes), rhs.dtype), np.empty(lanes, rhs.dtype)
         for c in range(len(columns)):
             for j in range(size):
                 if topics[j, c] < k:
@@ -102,12 +112,12 @@ def substitute(
         for j in range(size):
             row[:] = u[j]
             _subtract_products(u, DL[:, j], j, row)
-            for c in range(TILE):
+            for c in range(lanes):
                 u[j, c] = row[c] / DL[j, j, c]
         for j in range(size - 2, -1, -1):
             row[:] = 0
             _subtract_products(u[j + 1 :], DL[j, j + 1 :], size - j - 1, row)
-            for c in range(TILE):
+            for c in range(lanes):
                 u[j, c] += row[c] / DL[j, j, c]
         for c in range(len(columns)):
             for j in range(size):
@@ -116,16 +126,16 @@ def substitute(
     return solution
 
 
-@compiled
+@helper
 def _subtract_products(a: Array, b: Array, count: int, total: Array) -> None:
-    """Subtract the sum of a[i] * b[i] by entries, four at a time."""
+    """Subtract the sum of a[i] * b[i] by entries: four at a time, in the order of one at a time."""
     i = 0
     while i + 4 <= count:
-        for t in range(TILE):
+        for t in range(len(total)):
             total[t] = (total[t] - a[i, t] * b[i, t]) - a[i + 1, t] * b[i + 1, t]
             total[t] = (total[t] - a[i + 2, t] * b[i + 2, t]) - a[i + 3, t] * b[i + 3, t]
         i += 4
     while i < count:
-        for t in range(TILE):
+        for t in range(len(total)):
             total[t] -= a[i, t] * b[i, t]
         i += 1
