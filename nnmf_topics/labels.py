@@ -16,9 +16,15 @@ Labels = Iterable[Any] | Mapping[int, Iterable[Any]]
 """A label for each document, for the coarsest layer; or such lists by the numbers of layers."""
 
 
+_LEAST_SHARE = 0.1
+
+
 @dataclass(frozen=True)
 class Labelling:
-    """How labels are learnt: the options of a model that say it."""
+    """How labels are learnt: the options of a model that say it.
+
+    Labels of a tenth of the documents or more count as much as those of all would.
+    """
 
     head: HeadName = "cross-entropy"
     weight: float = 0.1
@@ -50,7 +56,10 @@ class Labelling:
         targets, classes = [], []
         for layer, each in sorted(by_layer.items()):
             names, numbers = numbered("labels", each, documents)
-            targets.append(Target(layer, numbers, len(names), self.head, self.weight, self.ridge))
+            # What is known of some stands for all, or else few labels would hardly count.
+            share = max(float(np.mean(numbers != UNKNOWN)), _LEAST_SHARE)
+            weight = self.weight / share
+            targets.append(Target(layer, numbers, len(names), self.head, weight, self.ridge))
             classes.append(names)
         return targets, classes
 

@@ -5,7 +5,7 @@ import pytest
 from gensim.corpora import Dictionary
 
 from nnmf_topics import NeuralNMFModel, datasets
-from nnmf_topics.labels import numbered
+from nnmf_topics.labels import Labelling, numbered
 from nnmf_topics.supervision import UNKNOWN
 
 
@@ -153,6 +153,13 @@ def test_bad_labels_are_named(lee, labels, error, message):
 def test_bad_options_of_labels_are_named(lee, option, message):
     with pytest.raises((TypeError, ValueError), match=message):
         trained(lee, **option)
+
+
+@pytest.mark.parametrize(("known", "weight"), [(100, 0.1), (50, 0.2), (10, 1.0), (2, 1.0)])
+def test_labels_of_a_tenth_or_more_count_as_much_as_those_of_all(known, weight):
+    labels = [i % 2 if i < known else None for i in range(100)]
+    (target,), _ = Labelling().targets(labels, 100, 2)
+    assert target.weight == pytest.approx(weight)
 
 
 def test_classes_are_in_order_and_unknown_labels_have_no_number():

@@ -39,7 +39,7 @@ LEVELS = (
     {"trained"},
     {"updating", "model_file"},
     {"fitting"},
-    {"model", "estimator"},
+    {"model", "estimator", "baselines"},
     {"__init__"},
     {"cli"},
     {"__main__"},
