@@ -178,8 +178,7 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
         half, length = halves[int(np.argmax(lengths))][0], max(lengths)
         if length > 0:
             A[:, j] = np.sqrt(s[j] * length) / np.linalg.norm(half) * half
-    floor = float(X.sum()) / (X.shape[0] * X.shape[1]) / 100
     noise = random_state.random_sample(A.shape)
-    noise *= floor or 1.0
+    noise *= float(A.mean()) / 100 or 1.0  # of A, not of X: units shall not matter
     np.copyto(A, noise, where=A <= 0, casting="same_kind")
     return A

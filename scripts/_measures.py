@@ -4,7 +4,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from nnmf_topics.evaluation import (
-    TOP_WORDS,
     Factors,
     diversity,
     dominant_topics,
@@ -13,15 +12,9 @@ from nnmf_topics.evaluation import (
     label_nmi,
     npmi,
     relative_error,
-    svd_bound,
     top_words,
 )
 from nnmf_topics.topics import strongest_parent
-
-__all__ = [
-    *("COLUMNS", "TOP_WORDS", "Factors", "diversity", "dominant_topics", "edge_agreement"),
-    *("held_out_accuracy", "measure", "npmi", "relative_error", "svd_bound", "top_words"),
-]
 
 COLUMNS = (
     *("err1", "err2", "acc1", "acc2", "nmi1", "nmi2", "edge", "npmi1", "npmi2", "diversity"),

@@ -33,13 +33,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _measures import TOP_WORDS, diversity, npmi, relative_error
 from _setting import environment, hnmf, train_posts
 from gensim.models import LdaModel, LdaMulticore, Nmf
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics.datasets import fetch_20newsgroups
+from nnmf_topics.evaluation import TOP_WORDS, diversity, npmi, relative_error
 from nnmf_topics.network import forward
 from nnmf_topics.topics import top_terms, topic_term
 
@@ -123,7 +123,7 @@ class Fit(NamedTuple):
     Attributes
     ----------
     topics : weights of the words, (k_l, terms), finest first
-    factors, codes : as in `_measures`; none where a method does not approximate the matrix
+    factors, codes : as in `evaluation`; none where a method does not approximate the matrix
     trace : of the training, if it was followed
     """
 

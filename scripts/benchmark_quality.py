@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _measures import COLUMNS, measure, svd_bound
+from _measures import COLUMNS, measure
 from _setting import (
     WIDTHS,
     Posts,
@@ -34,6 +34,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics.corpus import Corpus
+from nnmf_topics.evaluation import svd_bound
 from nnmf_topics.weighting import fit_weighting, survey
 
 DIGITS = {"err1": 5, "err2": 5, "seconds": 2}

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _measures import TOP_WORDS, diversity, npmi
 from _setting import environment
 from gensim.matutils import corpus2csc
 from gensim.models import CoherenceModel, LdaModel, Nmf
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics.datasets import TopicCorpus, fetch_20newsgroups, load_lee
+from nnmf_topics.evaluation import TOP_WORDS, diversity, npmi
 from nnmf_topics.topics import top_terms
 
 PASSES = 10

@@ -8,8 +8,75 @@ import nnmf_topics
 from nnmf_topics import NeuralNMFModel, datasets, evaluation
 from nnmf_topics.topics import strongest_parent
 
+FACTORS = [np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 1.0], [1.0, 0.0]])]
+CODES = [np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 1.0]])]
+
 # Words 0 and 1 always go together, as do 2 and 3; 0 and 2 never, 4 is everywhere.
 OCCURRENCE = sp.csc_array(np.array([[1, 1, 0, 0, 1]] * 5 + [[0, 0, 1, 1, 1]] * 5))
+
+
+def test_an_exact_factorisation_has_no_error_and_a_zero_one_has_all_of_it():
+    X = sp.csc_array(FACTORS[0] @ CODES[0])
+    zero = [np.zeros_like(S) for S in CODES]
+    for layer in (0, 1):
+        assert evaluation.relative_error(X, FACTORS, CODES, layer) == pytest.approx(0, abs=1e-7)
+        assert evaluation.relative_error(X, FACTORS, zero, layer) == 1
+
+
+def test_the_relative_error_is_that_of_the_dense_matrices():
+    random = np.random.default_rng(0)
+    shapes = ((7, 3), (3, 2), (3, 5), (2, 5), (7, 5))
+    A, B, S, R, X = (random.random(shape) for shape in shapes)
+    for layer, approximation in enumerate((A @ S, A @ B @ R)):
+        expected = np.linalg.norm(X - approximation) / np.linalg.norm(X)
+        found = evaluation.relative_error(sp.csc_array(X), [A, B], [S, R], layer)
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_bound_is_the_tail_of_the_singular_values():
+    X = sp.csc_array(np.diag([4.0, 3.0, 2.0, 1.0, 0.0]))
+    assert evaluation.svd_bound(X, 2) == pytest.approx(np.sqrt(5 / 30))
+
+
+def test_codes_that_tell_the_classes_apart_are_accurate_and_blind_ones_guess():
+    labels = np.repeat(["a", "b"], 40)
+    assert evaluation.held_out_accuracy(np.eye(2)[:, np.repeat([1, 0], 40)], labels) == 1
+    assert evaluation.held_out_accuracy(np.ones((2, 80)), labels) == 0.5
+
+
+def test_the_dominant_topic_counts_words_and_not_codes():
+    np.testing.assert_array_equal(evaluation.dominant_topics(FACTORS, CODES, 0), [0, 1, 0])
+    np.testing.assert_array_equal(evaluation.dominant_topics(FACTORS, CODES, 1), [1, 0, 1])
+
+
+def test_an_edge_agrees_where_the_group_lies_in_the_super_group_of_the_parent():
+    groups = np.array(["x1", "x1", "x2", "y1", "y1", "y2"])
+    supers = np.array(["x", "x", "x", "y", "y", "y"])
+    fine = np.array([0, 0, 1, 2, 2, 2])
+    coarse = np.array([0, 0, 0, 1, 1, 1])
+    for parents, expected in (((0, 0, 1), 1), ((0, 1, 1), 2 / 3), ((1, 1, 0), 0)):
+        found = evaluation.edge_agreement(np.array(parents), fine, coarse, groups, supers)
+        assert found == expected
+    # No document for topic 3, and none for parent 2.
+    parents = np.array([0, 0, 2, 0])
+    assert evaluation.edge_agreement(parents, fine, coarse, groups, supers) == 2 / 4
+
+
+def test_npmi_of_words_always_never_and_independently_together():
+    occurrence = sp.csc_array(
+        [[1, 1, 0, 1, 1], [1, 1, 0, 0, 1], [0, 0, 1, 1, 1], [0, 0, 0, 0, 1]]  # four documents
+    )
+    known = {(0, 1): 1, (0, 2): -1, (0, 3): 0, (0, 4): 0}
+    for pair, expected in known.items():
+        assert evaluation.npmi([np.array(pair)], occurrence) == pytest.approx(expected, abs=1e-15)
+    assert evaluation.npmi([np.array(pair) for pair in known], occurrence) == pytest.approx(0)
+    assert evaluation.npmi([np.array([0, 1, 2])], occurrence) == pytest.approx(-1 / 3)
+    assert evaluation.npmi([np.array([4, 4])], occurrence) == 1
+
+
+def test_diversity_is_the_share_of_distinct_words():
+    assert evaluation.diversity([np.array([0, 1]), np.array([2, 3])]) == 1
+    assert evaluation.diversity([np.array([0, 1]), np.array([1, 0])]) == 0.5
 
 
 def test_a_parent_whose_words_go_with_those_of_its_child_is_coherent():

@@ -169,3 +169,12 @@ def test_the_squared_norm_of_single_precision_data_is_summed_in_double(store, sc
     norm = squared_norm(store.data(X))
     assert to_host(norm).dtype == np.float64
     np.testing.assert_allclose(float(norm), 25 * scale**2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["layerwise", "nndsvd", "random"])
+@pytest.mark.parametrize("scale", [2.0**-20, 16.0])
+def test_a_start_does_not_depend_on_the_units_of_the_data(name, scale):
+    X = np.maximum(np.random.RandomState(0).standard_normal((30, 40)), 0)
+    starts = [initialize(name, data, (6, 3), np.random.RandomState(1)) for data in (X, scale * X)]
+    for expected, found in zip(*starts, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-9)

@@ -13,73 +13,11 @@ import _setting
 import benchmark_epoch
 import benchmark_quality
 
+from nnmf_topics import evaluation
+
 # Topic 0 has 4 words, topic 1 has 1; the super-topics are the topics, exchanged.
 FACTORS = [np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 1.0], [1.0, 0.0]])]
 CODES = [np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 1.0]])]
-
-
-def test_an_exact_factorisation_has_no_error_and_a_zero_one_has_all_of_it():
-    X = sp.csc_array(FACTORS[0] @ CODES[0])
-    zero = [np.zeros_like(S) for S in CODES]
-    for layer in (0, 1):
-        assert _measures.relative_error(X, FACTORS, CODES, layer) == pytest.approx(0, abs=1e-7)
-        assert _measures.relative_error(X, FACTORS, zero, layer) == 1
-
-
-def test_the_relative_error_is_that_of_the_dense_matrices():
-    random = np.random.default_rng(0)
-    shapes = ((7, 3), (3, 2), (3, 5), (2, 5), (7, 5))
-    A, B, S, R, X = (random.random(shape) for shape in shapes)
-    for layer, approximation in enumerate((A @ S, A @ B @ R)):
-        expected = np.linalg.norm(X - approximation) / np.linalg.norm(X)
-        found = _measures.relative_error(sp.csc_array(X), [A, B], [S, R], layer)
-        assert found == pytest.approx(expected, rel=1e-12)
-
-
-def test_the_bound_is_the_tail_of_the_singular_values():
-    X = sp.csc_array(np.diag([4.0, 3.0, 2.0, 1.0, 0.0]))
-    assert _measures.svd_bound(X, 2) == pytest.approx(np.sqrt(5 / 30))
-
-
-def test_codes_that_tell_the_classes_apart_are_accurate_and_blind_ones_guess():
-    labels = np.repeat(["a", "b"], 40)
-    assert _measures.held_out_accuracy(np.eye(2)[:, np.repeat([1, 0], 40)], labels) == 1
-    assert _measures.held_out_accuracy(np.ones((2, 80)), labels) == 0.5
-
-
-def test_the_dominant_topic_counts_words_and_not_codes():
-    np.testing.assert_array_equal(_measures.dominant_topics(FACTORS, CODES, 0), [0, 1, 0])
-    np.testing.assert_array_equal(_measures.dominant_topics(FACTORS, CODES, 1), [1, 0, 1])
-
-
-def test_an_edge_agrees_where_the_group_lies_in_the_super_group_of_the_parent():
-    groups = np.array(["x1", "x1", "x2", "y1", "y1", "y2"])
-    supers = np.array(["x", "x", "x", "y", "y", "y"])
-    fine = np.array([0, 0, 1, 2, 2, 2])
-    coarse = np.array([0, 0, 0, 1, 1, 1])
-    for parents, expected in (((0, 0, 1), 1), ((0, 1, 1), 2 / 3), ((1, 1, 0), 0)):
-        found = _measures.edge_agreement(np.array(parents), fine, coarse, groups, supers)
-        assert found == expected
-    # No document for topic 3, and none for parent 2.
-    parents = np.array([0, 0, 2, 0])
-    assert _measures.edge_agreement(parents, fine, coarse, groups, supers) == 2 / 4
-
-
-def test_npmi_of_words_always_never_and_independently_together():
-    occurrence = sp.csc_array(
-        [[1, 1, 0, 1, 1], [1, 1, 0, 0, 1], [0, 0, 1, 1, 1], [0, 0, 0, 0, 1]]  # four documents
-    )
-    known = {(0, 1): 1, (0, 2): -1, (0, 3): 0, (0, 4): 0}
-    for pair, expected in known.items():
-        assert _measures.npmi([np.array(pair)], occurrence) == pytest.approx(expected, abs=1e-15)
-    assert _measures.npmi([np.array(pair) for pair in known], occurrence) == pytest.approx(0)
-    assert _measures.npmi([np.array([0, 1, 2])], occurrence) == pytest.approx(-1 / 3)
-    assert _measures.npmi([np.array([4, 4])], occurrence) == 1
-
-
-def test_diversity_is_the_share_of_distinct_words():
-    assert _measures.diversity([np.array([0, 1]), np.array([2, 3])]) == 1
-    assert _measures.diversity([np.array([0, 1]), np.array([1, 0])]) == 0.5
 
 
 def test_a_perfect_hierarchy_has_perfect_measures():
@@ -177,7 +115,7 @@ def test_the_default_matrix_is_the_one_that_the_model_reconstructs():
     np.testing.assert_allclose(lengths, 1)
     model = benchmark_quality.NeuralNMFModel(corpus, (2, 1), dictionary, random_state=0)
     codes = model.encode(corpus)
-    found = [_measures.relative_error(X, model.factors, codes, layer) for layer in (0, 1)]
+    found = [evaluation.relative_error(X, model.factors, codes, layer) for layer in (0, 1)]
     np.testing.assert_allclose(found, model.history.errors[-1], rtol=1e-4)
 
 
