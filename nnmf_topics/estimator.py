@@ -21,15 +21,15 @@ from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._typing import HeadName, InitName, LossName, Matrix
 from nnmf_topics.initializers import in_parts, initialize, squared_norm
-from nnmf_topics.labels import Classifier, Labelling
+from nnmf_topics.labels import Classifier, Labelling, is_unknown
 from nnmf_topics.network import forward
 from nnmf_topics.supervision import UNKNOWN, Target
 from nnmf_topics.training import train
 
 
-def _has_classes(estimator: "NeuralNMF") -> bool:
-    if not hasattr(estimator, "classes_"):
-        raise AttributeError("this NeuralNMF was not fitted with labels: call fit(X, y)")
+def _may_have_classes(estimator: "NeuralNMF") -> bool:
+    if hasattr(estimator, "factors_") and not hasattr(estimator, "classes_"):
+        raise AttributeError("this NeuralNMF was fitted without labels: call fit(X, y)")
     return True
 
 
@@ -87,6 +87,11 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Passes made.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
+
+    Notes
+    -----
+    For scikit-learn this is a transformer that can predict, not a classifier: give cross-validation
+    a splitter that knows of classes, such as ``cv=StratifiedKFold()``.
 
     Examples
     --------
@@ -206,23 +211,38 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             )
         return np.asarray(codes @ self.components_)
 
-    @available_if(_has_classes)  # type: ignore[untyped-decorator]
+    @available_if(_may_have_classes)  # type: ignore[untyped-decorator]
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each sample."""
-        return self._classifier.predict(self.encode(X)[self.label_layer])
+        codes = self.encode(X)
+        return self._classifier.predict(codes[self._classifier.layer])
 
-    @available_if(_has_classes)  # type: ignore[untyped-decorator]
+    @available_if(_may_have_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of `classes_`, of shape (n_samples, n_classes)."""
-        return self._classifier.probabilities(self.encode(X)[self.label_layer])
+        codes = self.encode(X)
+        return self._classifier.probabilities(codes[self._classifier.layer])
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the accuracy on y if labels were learnt, else the share of X that is explained.
+        """Return the accuracy on y if it is given, else the share of X that is explained.
 
-        The latter is 1 - ||X - A_0 S_0||^2 / ||X||^2, of the finest layer.
+        The latter is 1 - ||X - A_0 S_0||^2 / ||X||^2, of the finest layer. Samples whose label is
+        unknown do not count.
+
+        Raises
+        ------
+        ValueError
+            If y is given to a model without labels, or has none that is known.
         """
-        if y is not None and hasattr(self, "classes_"):
-            return float(np.mean(self.predict(X) == np.asarray(y)))
+        if y is not None:
+            check_is_fitted(self)
+            if not hasattr(self, "classes_"):
+                raise ValueError("no labels were learnt: score(X) tells how much is explained")
+            labels = self._labels(y)
+            right = [a == b for a, b in zip(self.predict(X), labels, strict=True) if b is not None]
+            if not right:
+                raise ValueError("y has no label that is known")
+            return float(np.mean(right))
         codes, A = self.encode(X)[0].astype(np.float64), self.factors_[0].astype(np.float64)
         data = self._checked(X, reset=False).T
         rest = float(np.sum((A.T @ A @ codes - 2 * (data.T @ A).T) * codes))
@@ -237,16 +257,14 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _labels(self, y: Any) -> list[Any]:
         """Return y with None where a label is unknown."""
         y = column_or_1d(np.asarray(y), warn=True)
-        values: list[Any] = y.tolist()
-        if y.dtype.kind == "f" and any(value % 1 for value in values if value == value):
+        known = [None if is_unknown(value) else value for value in y.tolist()]
+        if y.dtype.kind == "i":
+            known = [None if value == UNKNOWN else value for value in known]
+        if any(isinstance(value, float) and value % 1 for value in known):
             raise ValueError(
                 "y must hold classes, not measurements: label_weight=0 trains without it"
             )
-        return (
-            [None if value == UNKNOWN else value for value in values]
-            if y.dtype.kind == "i"
-            else values
-        )
+        return known
 
     @property
     def _n_features_out(self) -> int:

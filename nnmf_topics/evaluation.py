@@ -2,7 +2,10 @@
 
 Factors are A_0 (terms, k_0), A_l (k_{l-1}, k_l); codes S_l (k_l, documents); X ~ A_0 ... A_l S_l,
 such as `model.factors` and `model.encode(corpus)`. No measure depends on how scale is spread over
-factors and codes.
+factors and codes. ``parents = strongest_parent(factors, 1)`` (of `nnmf_topics.topics`) are the
+parents of layer 0, and ``occurrence = gensim.matutils.corpus2csc(corpus, len(dictionary)).T > 0``
+says which document holds which word. NPMI of whole documents, as here, is not that of gensim's
+`coherence`, which counts in windows of a few words.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +20,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from nnmf_topics._typing import Matrix
-from nnmf_topics.topics import top_terms, topic_term
+from nnmf_topics.topics import resolve_layer, top_terms, topic_term
 
 Factors = Sequence[np.ndarray]
 Tops = Sequence[np.ndarray]
@@ -27,20 +30,29 @@ TOP_WORDS = 10
 
 
 def relative_error(X: Matrix, factors: Factors, codes: Factors, layer: int) -> float:
-    """||X - A_0 ... A_l S_l|| / ||X||, in double precision, without a dense matrix like X."""
+    """||X - A_0 ... A_l S_l|| / ||X||, in double precision, without a dense matrix like X.
+
+    X (terms, documents) is what the codes approximate: of a model that weighs words itself, the
+    weighted corpus, whose errors are in `model.history.errors`.
+    """
     A = factors[0].astype(np.float64)
     R = codes[layer].astype(np.float64)
     for upper in factors[layer:0:-1]:
         R = upper @ R
-    norm = float((X.data**2).sum())
+    norm = _squared_norm(X)
     squared = norm - 2 * float(((X.T @ A).T * R).sum()) + float((A.T @ A @ R * R).sum())
     return float(np.sqrt(max(squared, 0.0) / norm))
 
 
 def svd_bound(X: Matrix, rank: int) -> float:
-    """Return the least relative error of any matrix of a rank."""
+    """Return the least relative error of any matrix of a rank, below the smaller side of X."""
     _, singular, _ = svds(X.astype(np.float64), rank, v0=np.ones(min(X.shape)))
-    return float(np.sqrt(max(1 - (singular**2).sum() / (X.data**2).sum(), 0.0)))
+    return float(np.sqrt(max(1 - (singular**2).sum() / _squared_norm(X), 0.0)))
+
+
+def _squared_norm(X: Matrix) -> float:
+    values = X.data if sp.issparse(X) else np.asarray(X)
+    return float((values.astype(np.float64) ** 2).sum())
 
 
 def held_out_accuracy(codes: np.ndarray, labels: np.ndarray, splits: int = 10) -> float:
@@ -61,6 +73,7 @@ def dominant_topics(factors: Factors, codes: Factors, layer: int) -> np.ndarray:
     A code counts as many words as its topic's column of A_0 ... A_l sums to, as in the shares that
     the model returns.
     """
+    layer = resolve_layer(layer, len(factors))
     lengths = reduce(np.matmul, factors[1 : layer + 1], factors[0].sum(axis=0))
     return np.asarray((codes[layer] * lengths[:, None]).argmax(axis=0))
 
@@ -90,9 +103,9 @@ def edge_agreement(
     return right / len(parents)
 
 
-def _majority(labels: np.ndarray) -> str | None:
+def _majority(labels: np.ndarray) -> Any:
     names, counts = np.unique(labels, return_counts=True)
-    return str(names[counts.argmax()]) if len(names) else None
+    return names[counts.argmax()] if len(names) else None
 
 
 def top_words(factors: Factors, layer: int) -> list[np.ndarray]:

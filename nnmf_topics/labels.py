@@ -134,7 +134,7 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     name : str
         Of the option, for messages.
     labels : iterable of str, int, float or bool
-        One for each document; None or NaN where it is unknown.
+        One for each document; None, NaN or pandas.NA where it is unknown.
     documents : int
 
     Returns
@@ -157,7 +157,7 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
             f"{name} has {len(values)} entries for {documents} documents: give one for each, None "
             "where it is unknown"
         )
-    known = [value for value in values if not _is_unknown(value)]
+    known = [value for value in values if not is_unknown(value)]
     for value in known:
         if not isinstance(value, (str, int, float)):
             raise TypeError(f"{name} must be strings or numbers, not {value!r:.60}")
@@ -168,9 +168,12 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
         found = f"one class, {names[0]!r}" if names else "no label that is known"
         raise ValueError(f"{name} must have two classes or more: there is {found}")
     place = {value: number for number, value in enumerate(names)}
-    numbers = [UNKNOWN if _is_unknown(value) else place[value] for value in values]
+    numbers = [UNKNOWN if is_unknown(value) else place[value] for value in values]
     return np.array(names), np.array(numbers)
 
 
-def _is_unknown(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def is_unknown(value: Any) -> bool:
+    """Whether a label is None, NaN, or what pandas has in their place."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")

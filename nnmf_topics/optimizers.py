@@ -107,9 +107,10 @@ class GramDescent:
             proposal.append(unit_columns(moved, A))
         return proposal
 
-    def accept(self) -> None:
-        """Take note that the loss fell."""
-        self.scale = min(self.scale * _GROWTH, _LARGEST_SCALE)
+    def accept(self, too_long: bool = False) -> None:
+        """Take note that the loss fell, though perhaps by a step that was too long."""
+        factor = _SHRINKAGE if too_long else _GROWTH
+        self.scale = min(self.scale * factor, _LARGEST_SCALE)
 
     def reject(self) -> bool:
         """Shorten the step; return False when it has become too short to go on."""

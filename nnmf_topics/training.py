@@ -102,8 +102,8 @@ def train(
     passes : int, optional
         Passes at most; None means on to `tol`, but at most MOST_PASSES.
     tol : float
-        Stop when a pass lowers the loss by less than this share of that of the corpus; by less
-        still where steps had to be shortened.
+        Stop when a pass lowers the loss by less than this share of that of the corpus, and a
+        shorter step does too; by less still where steps had to be shortened.
     device : Device, optional
         Default: the host.
     in_memory : bool, optional
@@ -144,7 +144,7 @@ def train(
         state = State(tuple(current), best, History(start_loss=_relative(best)), heads)
         if on_start is not None:
             on_start(state)
-        reason = StopReason.PASSES
+        reason, doubted = StopReason.PASSES, False
         while state.history.passes < limit:
             if online:
                 trial = online_sweep(objective, optimizer, state.factors, corpus)
@@ -156,10 +156,13 @@ def train(
             if fallen >= 0:
                 # A short step lowers the loss by little wherever it starts.
                 least = tol * share * min(optimizer.scale, 1.0)
-                stop = StopReason.TOLERANCE if fallen < least else None
+                little = fallen < least
+                # A step that has become too long lowers it by little too: a shorter one decides.
+                doubted = little and not doubted and optimizer.scale > 1
+                stop = StopReason.TOLERANCE if little and not doubted else None
                 best, corpus, current = evaluation, of_corpus, trial
                 gram, heads = objective.grams[0].gram, objective.heads
-                optimizer.accept()
+                optimizer.accept(too_long=doubted)
             elif online:
                 online, stop = False, None
             else:

@@ -1,12 +1,19 @@
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    cross_val_predict,
+    train_test_split,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -105,6 +112,31 @@ def test_without_labels_there_is_no_prediction(fitted, digits):
     assert not hasattr(fitted, "predict")
     with pytest.raises(AttributeError, match="predict_proba"):
         fitted.predict_proba(digits[0])
+    with pytest.raises(ValueError, match="no labels were learnt"):
+        fitted.score(*digits)
+
+
+def test_it_can_predict_once_it_is_fitted_with_labels(digits):
+    assert hasattr(NeuralNMF(), "predict")  # as those ask that will fit it
+    with pytest.raises(NotFittedError):
+        NeuralNMF().predict(digits[0])
+    found = cross_val_predict(NeuralNMF((12,), random_state=0), *digits, cv=StratifiedKFold(2))
+    assert np.mean(found == digits[1]) > 0.7
+
+
+def test_samples_without_a_label_do_not_count_for_the_score(digits):
+    X, y = digits
+    half = np.where(np.arange(len(y)) % 2, y, -1)
+    model = NeuralNMF((12,), random_state=0, max_iter=5).fit(X, half)
+    assert model.score(X, half) == model.score(X[1::2], y[1::2])
+    with pytest.raises(ValueError, match="no label that is known"):
+        model.score(X, np.full(len(y), -1))
+
+
+def test_what_pandas_has_for_missing_labels_is_unknown(digits):
+    y = pandas.Series(digits[1]).astype("Int64").mask(np.arange(len(digits[1])) % 2 == 0)
+    model = NeuralNMF((6,), random_state=0, max_iter=2).fit(digits[0], y)
+    assert set(model.classes_.tolist()) <= set(range(10))
 
 
 def test_a_weight_of_zero_leaves_labels_alone(digits, fitted):

@@ -33,6 +33,20 @@ def test_the_relative_error_is_that_of_the_dense_matrices():
         assert found == pytest.approx(expected, rel=1e-12)
 
 
+def test_dense_data_and_negative_layers_are_taken():
+    X = FACTORS[0] @ CODES[0] + 0.5
+    dense, sparse = (evaluation.relative_error(Y, FACTORS, CODES, -1) for Y in (X, sp.csc_array(X)))
+    assert dense == pytest.approx(sparse)
+    assert evaluation.svd_bound(X, 1) == pytest.approx(evaluation.svd_bound(sp.csc_array(X), 1))
+    last = evaluation.dominant_topics(FACTORS, CODES, -1)
+    np.testing.assert_array_equal(last, evaluation.dominant_topics(FACTORS, CODES, 1))
+
+
+def test_classes_may_be_numbers():
+    same = np.array([0, 0, 1, 1])
+    assert evaluation.edge_agreement(np.array([0, 1]), same, same, same, same) == 1
+
+
 def test_the_bound_is_the_tail_of_the_singular_values():
     X = sp.csc_array(np.diag([4.0, 3.0, 2.0, 1.0, 0.0]))
     assert evaluation.svd_bound(X, 2) == pytest.approx(np.sqrt(5 / 30))

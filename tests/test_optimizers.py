@@ -167,3 +167,12 @@ def test_accepted_steps_grow_within_bounds():
     assert scales == sorted(scales)
     assert scales[1] > scales[0]
     assert scales[-1] == scales[-2] <= 2
+
+
+def test_a_step_that_was_too_long_is_shortened_though_the_loss_fell():
+    optimizer = GramDescent()
+    optimizer.accept()
+    grown = optimizer.scale
+    assert grown > 1
+    optimizer.accept(too_long=True)
+    assert optimizer.scale < 1

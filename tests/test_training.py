@@ -246,7 +246,10 @@ def test_training_stops_at_the_tolerance():
     assert history.stop_reason is StopReason.TOLERANCE
     *earlier, before, last = losses_of(history)
     assert 0 <= before - last < 1e-3 * before
-    assert all(b == a or a - b >= 1e-3 * a for a, b in itertools.pairwise([*earlier, before]))
+    pairs = itertools.pairwise([*earlier, before])
+    little = [a - b < 1e-3 * a for a, b in pairs if b < a]
+    # One such pass may be due to a step that is too long; two of them are the end.
+    assert not any(a and b for a, b in itertools.pairwise(little))
 
 
 @pytest.mark.parametrize("passes", [0, 1, 7])
