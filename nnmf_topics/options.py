@@ -84,12 +84,7 @@ def whole(name: str, value: Any, least: int = 0) -> int:
 
 def fraction(name: str, value: Any) -> float:
     """Return an option as a float from 0 to 1, or raise an error that names it."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    number = _number(name, value)
     if not 0 <= number <= 1:
         raise ValueError(f"{name} must be from 0 to 1, not {value!r}")
     return number
@@ -97,15 +92,19 @@ def fraction(name: str, value: Any) -> float:
 
 def positive(name: str, value: Any) -> float:
     """Return an option as a finite float above 0, or raise an error that names it."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    number = _number(name, value)
     if not 0 < number < math.inf:
         raise ValueError(f"{name} must be above 0, not {value!r}")
     return number
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
 
 
 def yes_or_no(name: str, value: Any) -> bool:

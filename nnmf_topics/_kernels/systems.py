@@ -43,6 +43,19 @@ def _lanes(columns: int) -> int:
     return (columns + LANES - 1) // LANES * LANES
 
 
+@helper
+def _tile(
+    number: int, order: Array, rows: Array, systems: Array, P: Array, factors: Array
+) -> tuple[Array, Array, Array]:
+    """Return the columns of a tile, their topics (size, lanes), and D L^T (size, size, lanes)."""
+    columns = order[number * TILE : min(len(order), (number + 1) * TILE)]
+    lanes = _lanes(len(columns))
+    size = (rows[number + 1] - rows[number]) // lanes
+    topics = P[rows[number] : rows[number + 1]].reshape((size, lanes))
+    DL = factors[systems[number] : systems[number + 1]].reshape((size, size, lanes))
+    return columns, topics, DL
+
+
 @compiled
 def factorise(
     table: Array, support: Array, order: Array, rows: Array, systems: Array
@@ -52,15 +65,12 @@ def factorise(
     A column with a smaller support than the largest of its tile gets topics k, k + 1, ... of the
     table (2 k, 2 k), which are tied to none.
     """
-    n, k = support.shape
+    k = support.shape[1]
     P = np.empty(rows[-1], np.uint32)
     factors = np.empty(systems[-1], table.dtype)
     for tile in range(len(rows) - 1):
-        columns = order[tile * TILE : min(n, (tile + 1) * TILE)]
-        lanes = _lanes(len(columns))
-        size = (rows[tile + 1] - rows[tile]) // lanes
-        topics = P[rows[tile] : rows[tile + 1]].reshape((size, lanes))
-        DL = factors[systems[tile] : systems[tile + 1]].reshape((size, size, lanes))
+        columns, topics, DL = _tile(tile, order, rows, systems, P, factors)
+        size, lanes = topics.shape
         share, row = np.empty((size, lanes), table.dtype), np.empty(lanes, table.dtype)
         _fill(topics, support, columns, k)
         for j in range(size):
@@ -96,14 +106,11 @@ def substitute(
     rhs: Array, order: Array, rows: Array, systems: Array, P: Array, factors: Array
 ) -> Array:
     """Solve L D L^T u = rhs on every column's support; rhs and u (n, k), zero elsewhere."""
-    n, k = rhs.shape
+    k = rhs.shape[1]
     solution = np.zeros_like(rhs)
     for tile in range(len(rows) - 1):
-        columns = order[tile * TILE : min(n, (tile + 1) * TILE)]
-        lanes = _lanes(len(columns))
-        size = (rows[tile + 1] - rows[tile]) // lanes
-        topics = P[rows[tile] : rows[tile + 1]].reshape((size, lanes))
-        DL = factors[systems[tile] : systems[tile + 1]].reshape((size, size, lanes))
+        columns, topics, DL = _tile(tile, order, rows, systems, P, factors)
+        size, lanes = topics.shape
         u, row = np.zeros((size, lanes), rhs.dtype), np.empty(lanes, rhs.dtype)
         for c in range(len(columns)):
             for j in range(size):
