@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     train_test_split,
 )
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nnmf_topics import NeuralNMF
@@ -187,7 +188,8 @@ def test_bad_parameters_are_named(digits, options, message):
 
 def test_it_works_in_a_pipeline_and_a_grid_search_and_names_its_columns(digits):
     X, y = digits
-    pipeline = make_pipeline(NeuralNMF((10, 4), random_state=0), LogisticRegression(max_iter=1000))
+    model = NeuralNMF((10, 4), random_state=0)
+    pipeline = make_pipeline(model, StandardScaler(), LogisticRegression(max_iter=1000))
     search = GridSearchCV(pipeline, {"neuralnmf__label_weight": [0, 0.1]}, cv=2).fit(X, y)
     assert search.best_score_ > 0.7
     regression = make_pipeline(NeuralNMF((10,), label_weight=0, random_state=0), Ridge())
