@@ -55,8 +55,10 @@ def column_lengths(A: Array) -> Array:
 
 
 def column_sums(A: Array) -> Array:
-    """Sum the columns of a tall array, as a product: several times as fast as `sum`."""
-    return namespace(A).ones(A.shape[0], dtype=A.dtype, device=device_of(A)) @ A
+    """Sum the columns of a tall array."""
+    if isinstance(A, np.ndarray):  # several times as fast as `sum` where rows are contiguous
+        return np.einsum("ij->j", A)
+    return namespace(A).sum(A, axis=0)
 
 
 class GramDescent:
