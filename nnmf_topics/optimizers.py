@@ -122,8 +122,20 @@ class GramDescent:
 
 def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
     """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0; G = data + A mix."""
+    H = _at_least_rounding(H)
     rhs = A @ (H - mix) - data
     return coordinate_descent(H, rhs.T, A.T, _SWEEPS).T
+
+
+def _at_least_rounding(H: Array) -> Array:
+    """Raise a diagonal that is smaller than the rounding of its largest entry.
+
+    A topic that documents use less than that would move by its gradient over almost nothing.
+    """
+    xp = namespace(H)
+    diagonal = xp.linalg.diagonal(H)
+    missing = xp.maximum(xp.max(diagonal) * xp.finfo(H.dtype).eps - diagonal, 0 * diagonal)
+    return H + missing * xp.eye(H.shape[0], dtype=H.dtype, device=device_of(H))
 
 
 def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:

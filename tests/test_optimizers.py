@@ -112,6 +112,15 @@ def test_the_scale_of_the_data_does_not_change_the_step(loss, scale):
         np.testing.assert_allclose(A, B, atol=1e-12)
 
 
+@pytest.mark.parametrize("share", [1e-8, 1e-15, 1e-19, 1e-20, 1e-21, 1e-22, 1e-30])
+def test_a_topic_of_hardly_any_share_in_its_parents_moves_without_overflow(store, share):
+    host, X = problem(3, (5, 2), dtype=np.float32)
+    host[1][4] = share
+    factors = [store.xp.put(A) for A in host]
+    moved, _ = GramDescent().propose(factors, evaluated(factors, store.data(X), "reconstruction"))
+    assert_normal_form([moved], 1e-5)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_unused_topics_stay_where_they_are(store, loss):
     host, X = problem(2, (5, 3))
