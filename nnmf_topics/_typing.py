@@ -12,5 +12,6 @@ Bow: TypeAlias = list[tuple[int, float]]
 """A document as gensim has it: (term id, count) pairs."""
 
 LossName: TypeAlias = Literal["layerwise", "energy", "reconstruction"]
-InitName: TypeAlias = Literal["random", "nndsvd", "layerwise"]
+InitName: TypeAlias = Literal["random", "nndsvd", "clusters", "layerwise"]
+InitChoice: TypeAlias = Literal["auto", InitName]
 HeadName: TypeAlias = Literal["squared", "cross-entropy"]

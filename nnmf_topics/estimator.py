@@ -48,7 +48,9 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     loss : {"layerwise", "energy", "reconstruction"}, default="layerwise"
         Which errors are added up: of every layer against the data, of every layer against the one
         below, or of the coarsest against the data.
-    init : {"layerwise", "nndsvd", "random"}, default="layerwise"
+    init : {"layerwise", "clusters", "nndsvd", "random"}, default="layerwise"
+        The start of training: for the smallest error, or from clusters of samples, for topics that
+        tell samples apart.
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5

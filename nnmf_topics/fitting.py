@@ -9,7 +9,7 @@ import numpy as np
 
 from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
-from nnmf_topics._typing import Array, InitName, LossName, Matrix
+from nnmf_topics._typing import Array, InitChoice, InitName, LossName, Matrix
 from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import in_parts, initialize
 from nnmf_topics.labels import Classifier, Labelling, Labels
@@ -37,7 +37,7 @@ class Plan:
     passes: int | None
     loss: LossName
     weighting: WeightingName
-    init: InitName
+    init: InitChoice
     tol: float
     dtype: type[np.floating[Any]]
     device: Device
@@ -110,7 +110,7 @@ def fit(
         return Trained(factors, evaluation, statistics, weighting, state.history, told)
 
     sample = chunks.sample(INIT_SAMPLE, new.documents, plan.random_state)
-    start, memory = _start(sample, new.documents, plan, known)
+    start, memory = _start(sample, new.documents, plan, known, weighting)
     final = training.train(
         chunks,
         start,
@@ -136,11 +136,13 @@ def _log_end(history: History) -> None:
 
 
 def _start(
-    sample: Matrix, documents: int, plan: Plan, known: Trained | None
+    sample: Matrix, documents: int, plan: Plan, known: Trained | None, weighting: Weighting
 ) -> tuple[Sequence[Array], Memory | None]:
     """Return the factors to start from, and the memory of the documents seen before."""
     if known is None:
-        return initialize(plan.init, sample, plan.widths, plan.random_state), None
+        by_default: InitName = "layerwise" if weighting.name == "none" else "clusters"
+        name = by_default if plan.init == "auto" else plan.init
+        return initialize(name, sample, plan.widths, plan.random_state), None
     # A sample has to weigh as much as the corpus, beside the documents seen before.
     sample = sample * np.sqrt(documents / max(sample.shape[1], 1), dtype=sample.dtype)
     chunks = in_parts(sample, plan.chunksize)

@@ -15,7 +15,7 @@ from nnmf_topics import model_file, topics, vocabulary
 from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._persistence import Target, read_model, write_model
-from nnmf_topics._typing import Bow, HeadName, InitName, LossName, Matrix
+from nnmf_topics._typing import Bow, HeadName, InitChoice, LossName, Matrix
 from nnmf_topics.callbacks import PassCallbacks, check_callbacks
 from nnmf_topics.corpus import Source, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document
@@ -60,8 +60,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         coarsest layer reconstructs the documents.
     weighting : {"auto", "none", "tf-idf", "log-idf"}
         "auto" weighs raw counts by "log-idf" and leaves a corpus alone that is weighted already.
-    init : {"layerwise", "nndsvd", "random"}
-        The start of training.
+    init : {"auto", "layerwise", "clusters", "nndsvd", "random"}
+        The start of training. "auto" is "clusters" where the model weighs the words: topics that
+        tell documents apart; and "layerwise" elsewhere: the smallest error.
     tol : float
         Stop when a pass lowers the loss by less than this share of it.
     eval_every : int or None
@@ -126,7 +127,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         passes: int | None = None,
         loss: LossName = "layerwise",
         weighting: WeightingName = "auto",
-        init: InitName = "layerwise",
+        init: InitChoice = "auto",
         tol: float = 1e-5,
         eval_every: int | None = 10,
         callbacks: Iterable[Any] | None = None,
@@ -150,7 +151,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         self.passes = None if passes is None else opt.whole("passes", passes, least=1)
         self.loss: LossName = opt.one_of("loss", loss, LossName)
         self.weighting: WeightingName = opt.one_of("weighting", weighting, WeightingName)
-        self.init: InitName = opt.one_of("init", init, InitName)
+        self.init: InitChoice = opt.one_of("init", init, InitChoice)
         self.tol = opt.fraction("tol", tol)
         self.eval_every = None if eval_every is None else opt.whole("eval_every", eval_every)
         self.callbacks = check_callbacks(callbacks)

@@ -12,7 +12,7 @@ from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.training import train
 
-NAMES = ("random", "nndsvd", "layerwise")
+NAMES = ("random", "nndsvd", "clusters", "layerwise")
 
 
 def random_data(seed=0, terms=14, documents=11, density=0.5):
@@ -88,7 +88,7 @@ def test_dense_and_sparse_data_start_alike_and_stay_as_they_are(name):
 
 
 def test_an_unknown_start_is_named():
-    with pytest.raises(ValueError, match=r'"layerwise", "nndsvd" or "random", not \'svd\''):
+    with pytest.raises(ValueError, match=r"one of .*'clusters'.* not 'svd'"):
         initialize("svd", random_data(), (3,), np.random.RandomState(0))
 
 
@@ -171,7 +171,7 @@ def test_the_squared_norm_of_single_precision_data_is_summed_in_double(store, sc
     np.testing.assert_allclose(float(norm), 25 * scale**2, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["layerwise", "nndsvd", "random"])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scale", [2.0**-20, 16.0])
 def test_a_start_does_not_depend_on_the_units_of_the_data(name, scale):
     X = np.maximum(np.random.RandomState(0).standard_normal((30, 40)), 0)

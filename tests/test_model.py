@@ -99,6 +99,16 @@ def test_training_later_equals_training_at_once():
     assert_same_topics(later, train(corpus))
 
 
+@pytest.mark.parametrize(
+    ("weighting", "start"), [("auto", "clusters"), ("tf-idf", "clusters"), ("none", "layerwise")]
+)
+def test_by_default_topics_start_from_clusters_where_the_model_weighs_the_words(weighting, start):
+    corpus = planted().corpus
+    found = train(corpus, weighting=weighting)
+    assert_same_topics(found, train(corpus, weighting=weighting, init=start))
+    assert found.init == "auto"
+
+
 def test_the_seed_alone_decides_and_the_global_generator_is_left_alone():
     corpus = planted().corpus
     np.random.seed(5)  # noqa: NPY002 (the global generator is the point)

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nnmf_topics import clustering
+from nnmf_topics.clustering import cluster_sums, spherical_kmeans
+from nnmf_topics.initializers import initialize
+
+
+def directions(k, copies, seed=0, noise=0.1):
+    """Unit points around the first k axes; and which axis each is near."""
+    rng = np.random.RandomState(seed)
+    labels = rng.permutation(np.repeat(np.arange(k), copies))
+    points = np.eye(k + 2)[labels] + noise * rng.standard_normal((k * copies, k + 2))
+    return points / np.linalg.norm(points, axis=1, keepdims=True), labels
+
+
+def partition(labels):
+    return {frozenset(np.flatnonzero(labels == label)) for label in set(labels)}
+
+
+@pytest.mark.parametrize("k", [1, 2, 7])
+@pytest.mark.parametrize("seed", range(3))
+def test_points_around_different_directions_are_told_apart(k, seed):
+    points, labels = directions(k, 12, seed)
+    found = spherical_kmeans(points, k, np.random.RandomState(seed))
+    assert partition(found) == partition(labels)
+
+
+def test_more_points_than_seeds_are_looked_for_in_are_told_apart_too(monkeypatch):
+    monkeypatch.setattr(clustering, "_POINTS", 40)
+    monkeypatch.setattr(clustering, "_POINTS_OF_A_CLUSTER", 8)
+    points, labels = directions(5, 60)
+    found = spherical_kmeans(points, 5, np.random.RandomState(0))
+    assert partition(found) == partition(labels)
+
+
+def test_every_point_is_in_the_cluster_whose_centre_is_nearest_by_cosine():
+    points = np.random.RandomState(1).standard_normal((200, 6))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    labels = spherical_kmeans(points, 4, np.random.RandomState(0))
+    centres = np.stack([points[labels == label].sum(axis=0) for label in range(4)])
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    np.testing.assert_array_equal(np.argmax(points @ centres.T, axis=1), labels)
+
+
+def test_of_several_starts_the_one_with_the_highest_cosines_is_taken(monkeypatch):
+    points = np.random.RandomState(2).standard_normal((150, 8))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+
+    def cosines(tries):
+        monkeypatch.setattr(clustering, "_MOST_TRIES", tries)
+        labels = spherical_kmeans(points, 6, np.random.RandomState(3))
+        return sum(np.linalg.norm(points[labels == label].sum(axis=0)) for label in range(6))
+
+    found = [cosines(tries) for tries in range(1, 9)]  # the first tries are the same
+    assert found == sorted(found)
+    assert found[-1] > found[0]
+
+
+@pytest.mark.parametrize("put", [np.asarray, sp.csc_array])
+def test_columns_are_the_sums_of_documents_of_a_cluster_the_longest_first(put):
+    X = np.array([[0, 3, 0, 1, 0], [0, 3, 0, 1, 0], [1, 0, 2, 0, 0.0]])
+    found = cluster_sums(put(X), 2, np.random.RandomState(0))
+    np.testing.assert_allclose(found, [[4, 0], [4, 0], [0, 3]])
+
+
+def test_the_length_of_a_document_does_not_decide_its_cluster():
+    X = np.array([[5, 0.1, 4.8, 0.1], [0.1, 4, 0.0, 90]])
+    found = cluster_sums(X, 2, np.random.RandomState(0))
+    np.testing.assert_allclose(found, [[0.2, 9.8], [94, 0.1]])
+
+
+def test_documents_without_words_are_in_no_cluster_and_missing_clusters_are_zero():
+    X = np.zeros((3, 6))
+    X[0, :2], X[1, 3] = 1, 5
+    found = cluster_sums(X, 4, np.random.RandomState(0))
+    np.testing.assert_allclose(found, [[0, 2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 0]])
+    assert not np.any(cluster_sums(0 * X, 2, np.random.RandomState(0)))
+
+
+def test_upper_topics_start_for_many_documents_rather_than_for_well_explained_ones():
+    # The energy of topic 2 is the least, 0.91 to 1 and 1.1, but its documents are the most.
+    S = np.repeat(np.eye(3) * [1.05, 1, 0.55], [20, 20, 60], axis=1)
+    X = np.kron(np.eye(3), np.full((4, 1), 0.5)) @ S
+
+    def parents(name):
+        A, B = initialize(name, X, (3, 2), np.random.RandomState(0))
+        return np.max(B[np.argmax(np.sum(A[8:], axis=0))])
+
+    assert parents("layerwise") < 0.1
+    assert parents("clusters") > 0.9
