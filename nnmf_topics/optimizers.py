@@ -70,11 +70,14 @@ class GramDescent:
     by accelerated projected gradient.
 
     `propose` never touches the data. The caller evaluates the proposal and says whether the loss
-    fell, with `accept` or `reject`: rejected proposals come again shorter.
+    fell, with `accept` or `reject`: rejected proposals come again shorter; and where the shortest
+    is rejected, with the first factor held. If topics depend on each other, documents change their
+    codes at the least move of it, and the gradient tells nothing; the upper layers do not.
     """
 
     def __init__(self) -> None:
         self.scale = 1.0
+        self._can_hold, self._held = False, False
 
     def propose(
         self, factors: Sequence[Array], evaluation: Evaluation, gram: Array | None = None
@@ -91,12 +94,15 @@ class GramDescent:
         """
         xp = namespace(factors[0])
         proposal = []
+        self._can_hold = len(factors) > 1
         topics_gram = factors[0].T @ factors[0] if gram is None else gram
         for layer, A in enumerate(factors):
             H = evaluation.curvature[layer] / self.scale
             # Columns stay of unit length, so that only the slope along the sphere counts: with
             # the rest the step of the normal form is none of descent, and training stalls.
-            if layer == 0:
+            if layer == 0 and self._held:
+                moved = A
+            elif layer == 0:
                 data, mix = evaluation.data, evaluation.mix
                 outward = column_sums(A * data) + xp.sum(topics_gram * mix, axis=0)
                 eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
@@ -115,8 +121,10 @@ class GramDescent:
         self.scale = min(self.scale * factor, _LARGEST_SCALE)
 
     def reject(self) -> bool:
-        """Shorten the step; return False when it has become too short to go on."""
+        """Shorten the step, or hold the first factor; return False when nothing is left to try."""
         self.scale *= _SHRINKAGE
+        if self.scale < _SMALLEST_SCALE and self._can_hold and not self._held:
+            self.scale, self._held = 1.0, True
         return self.scale >= _SMALLEST_SCALE
 
 

@@ -150,7 +150,7 @@ def test_an_exact_model_is_recovered_at_every_layer(seed, widths, loss):
     assert_recovered(found.factors, topics)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_an_exact_hierarchy_with_more_topics_than_its_rank_is_fitted(seed):
     X, _ = separable((6, 3), seed)
     start = initialize("layerwise", X, (6, 3), np.random.RandomState(seed))

@@ -154,18 +154,37 @@ def test_a_topic_with_an_all_zero_column_gives_finite_factors(store):
             assert np.all(np.isfinite(to_host(A)))
 
 
-def test_rejected_steps_are_shorter_until_they_are_given_up():
-    factors, X = problem(5, (6, 3))
-    evaluation = evaluated(factors, X, "layerwise")
-    optimizer, lengths = GramDescent(), []
+def rejected_steps(widths):
+    """Lengths of the steps of every factor, until they are given up."""
+    factors, X = problem(5, widths)
+    evaluation, optimizer, lengths = evaluated(factors, X, "layerwise"), GramDescent(), []
     going_on = True
     while going_on:
         trial = optimizer.propose(factors, evaluation)
-        lengths.append(sum(np.sum((B - A) ** 2) for A, B in zip(factors, trial, strict=True)))
+        lengths.append([np.linalg.norm(B - A) for A, B in zip(factors, trial, strict=True)])
         going_on = optimizer.reject()
         assert len(lengths) < 50
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[-1] < 1e-4 * lengths[0]
+    return np.array(lengths)
+
+
+def assert_shorter_and_shorter(lengths):
+    assert np.all(np.diff(lengths) < 0)
+    assert lengths[-1] < 1e-2 * lengths[0]
+
+
+def test_rejected_steps_of_the_only_factor_are_shorter_until_they_are_given_up():
+    assert_shorter_and_shorter(rejected_steps((6,))[:, 0])
+
+
+def test_rejected_steps_are_shorter_until_the_first_factor_is_held_and_the_others_begin_anew():
+    first, second = rejected_steps((6, 3)).T
+    held = int(np.argmin(first))
+    assert held > 1
+    assert not np.any(first[held:])
+    assert_shorter_and_shorter(first[:held])
+    for part in (second[:held], second[held:]):
+        assert_shorter_and_shorter(part)
+    assert second[held] > 10 * second[held - 1]
 
 
 def test_accepted_steps_grow_within_bounds():
