@@ -101,8 +101,9 @@ class GramDescent:
             # Columns stay of unit length, so that only the slope along the sphere counts: with
             # the rest the step of the normal form is none of descent, and training stalls.
             if layer == 0 and self._held:
-                moved = A
-            elif layer == 0:
+                proposal.append(A)
+                continue
+            if layer == 0:
                 data, mix = evaluation.data, evaluation.mix
                 outward = column_sums(A * data) + xp.sum(topics_gram * mix, axis=0)
                 eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
