@@ -10,21 +10,23 @@ name of a weighting tells otherwise.
     python scripts/study_weighting.py --subset-seeds 4 --seeds 1   # a quick look
 """
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import _measures
 import numpy as np
 import scipy.sparse as sp
-from _setting import WIDTHS, Posts, environment, paper_subset, super_groups, train_posts
-from sklearn.feature_extraction.text import CountVectorizer
+from _setting import environment, train_posts
+from _study import Study, Subset, fit, is_error, measured, parsed, report, subsets
 
-from nnmf_topics import NeuralNMFModel
 from nnmf_topics.weighting import fit_weighting, survey
 
 # The errors are left out: those of different matrices cannot be compared. More is better in all.
-COLUMNS = tuple(column for column in _measures.COLUMNS if not column.startswith("err"))
+COLUMNS = tuple(column for column in _measures.COLUMNS if not is_error(column))
+# init="auto" is this start where the model weighs the words, as by default; for a matrix that is
+# weighted already, as all are here, it would be "layerwise".
+TRAINING = partial(fit, init="clusters")
 LOCAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tf": np.asarray,
     "sqrt(tf)": np.sqrt,
@@ -88,112 +90,27 @@ def weightings(counts: sp.csc_array) -> dict[str, sp.csc_array]:
     return {f"{Scheme()}, the default": weigh_by_default(counts), **others}
 
 
-class Study(NamedTuple):
-    """Measures of the models of all weightings, the default first.
-
-    Attributes
-    ----------
-    names : of the weightings
-    scores : (weightings, subsets, seeds, columns)
-    """
-
-    names: list[str]
-    scores: np.ndarray
-
-
-def study(train: Posts, subsets: list[Posts], seeds: int) -> Study:
-    """Fit and measure the models; the words are those of the subset, less stop words."""
-    vectorizer = CountVectorizer(stop_words="english")
-    reference = sp.csc_array(vectorizer.fit_transform(train.documents) > 0)
+def study(subsets: Iterable[Subset], seeds: int) -> Study:
+    """Fit and measure the models."""
     names, scores = [], []
-    for posts in subsets:
-        counts = sp.csr_array(vectorizer.transform(posts.documents).T)
-        used = np.flatnonzero(np.diff(counts.indptr))
-        matrices = weightings(sp.csc_array(counts[used]))
-        names, occurrence = list(matrices), reference[:, used]
-        scores.append([_scores(X, posts, occurrence, seeds) for X in matrices.values()])
-    return Study(names, np.swapaxes(scores, 0, 1))
-
-
-def _scores(
-    X: sp.csc_array, posts: Posts, occurrence: sp.csc_array, seeds: int
-) -> list[list[float]]:
-    supers = super_groups(posts.groups)
-    rows = []
-    for seed in range(seeds):
-        model = NeuralNMFModel(X, WIDTHS, weighting="none", random_state=seed)
-        codes = model.encode(X)
-        row = _measures.measure(X, model.factors, codes, posts.groups, supers, occurrence)
-        rows.append([row[column] for column in COLUMNS])
-    return rows
-
-
-def spread_over_seeds(scores: np.ndarray) -> np.ndarray:
-    """Return the sd over the seeds of a subset for each column, pooled over all else."""
-    deviations = scores.std(axis=2, ddof=scores.shape[2] > 1)
-    return np.asarray(np.sqrt((deviations**2).mean(axis=(0, 1))))
-
-
-class Difference(NamedTuple):
-    """Mean over subsets of a paired difference, its standard error, subsets where it is > 0."""
-
-    mean: float
-    error: float
-    wins: int
-
-    def __str__(self) -> str:
-        """Mean ± error (wins), bold beyond two standard errors."""
-        text = f"{self.mean:+z.3f} ± {self.error:.3f}"
-        return f"{f'**{text}**' if abs(self.mean) > 2 * self.error else text} ({self.wins})"
-
-
-def difference(scores: np.ndarray, default: np.ndarray) -> Difference:
-    """Compare two weightings by their scores on the same subsets, two or more."""
-    differences = np.round(scores - default, 12)  # equal shares may differ by rounding
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return Difference(float(differences.mean()), float(error), int((differences > 0).sum()))
-
-
-def report(found: Study) -> str:
-    """Return the table of the measures, and that of the differences from the default."""
-    means = found.scores.mean(axis=2)
-    subsets = means.shape[1]
-    header = f"| weighting | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}"
-    lines = [f"Mean ± sd of {subsets} subsets:\n", header]
-    for name, rows in zip(found.names, means, strict=True):
-        cells = (f"{column.mean():.3f} ± {column.std(ddof=1):.3f}" for column in rows.T)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    spread = (f"{value:.3f}" for value in spread_over_seeds(found.scores))
-    lines.append(f"| sd over seeds, pooled | {' | '.join(spread)} |")
-    title = "\nDifference from the default ± standard error (subsets of {} where it is better):\n"
-    lines += [title.format(subsets), header]
-    for name, rows in zip(found.names[1:], means[1:], strict=True):
-        pairs = zip(rows.T, means[0].T, strict=True)
-        cells = (str(difference(column, default)) for column, default in pairs)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    for subset in subsets:
+        matrices = weightings(subset.counts)
+        names = list(matrices)
+        scores.append([measured(X, TRAINING, subset, seeds) for X in matrices.values()])
+    shown = [_measures.COLUMNS.index(column) for column in COLUMNS]
+    return Study(names, COLUMNS, np.swapaxes(scores, 0, 1)[..., shown])
 
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--subset-seeds", type=int, default=14, help="subsets drawn, besides the first documents"
-    )
-    parser.add_argument("--seeds", type=int, default=2, help="fits on each subset")
-    options = parser.parse_args()
-    if options.subset_seeds < 1:
-        parser.error("--subset-seeds must be 1 or more: one subset has no standard error")
-
+    options = parsed(__doc__.splitlines()[0], subset_seeds=14)
     print(environment())
-    train = train_posts()
-    drawn = range(options.subset_seeds)
-    subsets = [paper_subset(train, seed) for seed in (None, *drawn)]
     print(
-        f"100 documents of each group: the first, and drawn by {len(drawn)} seeds; "
+        f"100 documents of each group: the first, and drawn by {options.subset_seeds} seeds; "
         f"{options.seeds} seeds of the model on each\n"
     )
-    print(report(study(train, subsets, options.seeds)))
+    chosen = subsets(train_posts(), options.subset_seeds)
+    print(report(study(chosen, options.seeds), "weighting"))
 
 
 if __name__ == "__main__":
