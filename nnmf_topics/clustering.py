@@ -11,13 +11,15 @@ _DIRECTIONS = 50
 _SEEDS, _MOST_TRIES = 500, 10
 _POINTS, _POINTS_OF_A_CLUSTER = 2000, 50
 _ROUNDS = 50
+_ALIKE = 1e-5
 
 
 def cluster_sums(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray:
     """Add up the documents of k clusters, alike in direction in the space of latent semantics.
 
-    The space is that of the k, or 50, largest singular values of X. (Wild, Curry and Dougherty,
-    "Improving non-negative matrix factorizations through structured initialization", 2004.)
+    The space is that of the largest singular values of X, k of them but at least 50. (Wild, Curry
+    and Dougherty, "Improving non-negative matrix factorizations through structured initialization",
+    2004.)
 
     Parameters
     ----------
@@ -66,7 +68,9 @@ def spherical_kmeans(points: np.ndarray, k: int, random_state: np.random.RandomS
     centres, _ = max(tries, key=lambda found: found[1])
     if some is not points:
         centres, _ = _settled(points, centres)
-    return np.asarray(np.argmax(points @ centres.T, axis=1))
+    # Equal points differ by rounding, and may have got a cluster each.
+    first = np.argmax(centres @ centres.T > 1 - _ALIKE, axis=1)
+    return np.asarray(first[np.argmax(points @ centres.T, axis=1)])
 
 
 def _tries(k: int) -> int:

@@ -49,8 +49,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Which errors are added up: of every layer against the data, of every layer against the one
         below, or of the coarsest against the data.
     init : {"layerwise", "clusters", "nndsvd", "random"}, default="layerwise"
-        The start of training: for the smallest error, or from clusters of samples, for topics that
-        tell samples apart.
+        The start of training: layer by layer, for the smallest error; or from clusters of samples,
+        for components that tell samples apart, which need not be the best for data other than text.
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5

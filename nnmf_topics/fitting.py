@@ -140,6 +140,7 @@ def _start(
 ) -> tuple[Sequence[Array], Memory | None]:
     """Return the factors to start from, and the memory of the documents seen before."""
     if known is None:
+        # What the model weighs itself is coherent enough to give up some of it; see RESULTS.md.
         by_default: InitName = "layerwise" if weighting.name == "none" else "clusters"
         name = by_default if plan.init == "auto" else plan.init
         return initialize(name, sample, plan.widths, plan.random_state), None

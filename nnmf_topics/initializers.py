@@ -28,10 +28,10 @@ def initialize(
     ----------
     name : {"layerwise", "clusters", "nndsvd", "random"}
         "layerwise": each layer from NNDSVD and a few alternating steps on the codes of the layer
-        below, as hierarchical NMF goes. "clusters": the same, but for a first layer from clusters
-        of documents, and codes that weigh documents more evenly: topics that tell documents apart,
-        at a slightly larger error. "nndsvd": as "layerwise" without the alternating steps.
-        "random": uniform in [0, 1).
+        below, as hierarchical NMF goes. "clusters": the first layer from clusters of documents
+        instead, and the layers above from codes that weigh documents more evenly: topics that tell
+        documents apart, at a slightly larger error. "nndsvd": as "layerwise" without the
+        alternating steps. "random": uniform in [0, 1).
     X : Matrix (terms, documents) on the host
         The corpus, or a sample of it.
     widths : k_0, k_1, ...

@@ -61,8 +61,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     weighting : {"auto", "none", "tf-idf", "log-idf"}
         "auto" weighs raw counts by "log-idf" and leaves a corpus alone that is weighted already.
     init : {"auto", "layerwise", "clusters", "nndsvd", "random"}
-        The start of training. "auto" is "clusters" where the model weighs the words: topics that
-        tell documents apart; and "layerwise" elsewhere: the smallest error.
+        The start of the first training. "auto" is "clusters" where the model weighs the words:
+        topics that tell documents apart; and "layerwise" elsewhere: the smallest error.
     tol : float
         Stop when a pass lowers the loss by less than this share of it.
     eval_every : int or None

@@ -17,6 +17,7 @@ from nnmf_topics.network import Evaluation
 
 _SWEEPS = 2
 _INNER_STEPS = 30
+_STEPS_HELD = 20
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
@@ -70,14 +71,15 @@ class GramDescent:
     by accelerated projected gradient.
 
     `propose` never touches the data. The caller evaluates the proposal and says whether the loss
-    fell, with `accept` or `reject`: rejected proposals come again shorter; and where the shortest
-    is rejected, with the first factor held. If topics depend on each other, documents change their
-    codes at the least move of it, and the gradient tells nothing; the upper layers do not.
+    fell, with `accept` or `reject`: rejected proposals come again shorter. Where even the shortest
+    is rejected, the first factor is held for some steps: if its topics depend on each other, its
+    least move changes which of them the documents have, and its gradient tells nothing. Factors of
+    upper layers can still move.
     """
 
     def __init__(self) -> None:
         self.scale = 1.0
-        self._can_hold, self._held = False, False
+        self._can_hold, self._steps_held = False, 0
 
     def propose(
         self, factors: Sequence[Array], evaluation: Evaluation, gram: Array | None = None
@@ -97,12 +99,12 @@ class GramDescent:
         self._can_hold = len(factors) > 1
         topics_gram = factors[0].T @ factors[0] if gram is None else gram
         for layer, A in enumerate(factors):
+            if layer == 0 and self._steps_held:
+                proposal.append(A)
+                continue
             H = evaluation.curvature[layer] / self.scale
             # Columns stay of unit length, so that only the slope along the sphere counts: with
             # the rest the step of the normal form is none of descent, and training stalls.
-            if layer == 0 and self._held:
-                proposal.append(A)
-                continue
             if layer == 0:
                 data, mix = evaluation.data, evaluation.mix
                 outward = column_sums(A * data) + xp.sum(topics_gram * mix, axis=0)
@@ -120,12 +122,13 @@ class GramDescent:
         """Take note that the loss fell, though perhaps by a step that was too long."""
         factor = _SHRINKAGE if too_long else _GROWTH
         self.scale = min(self.scale * factor, _LARGEST_SCALE)
+        self._steps_held = max(self._steps_held - 1, 0)
 
     def reject(self) -> bool:
         """Shorten the step, or hold the first factor; return False when nothing is left to try."""
         self.scale *= _SHRINKAGE
-        if self.scale < _SMALLEST_SCALE and self._can_hold and not self._held:
-            self.scale, self._held = 1.0, True
+        if self.scale < _SMALLEST_SCALE and self._can_hold and not self._steps_held:
+            self.scale, self._steps_held = 1.0, _STEPS_HELD
         return self.scale >= _SMALLEST_SCALE
 
 

@@ -49,6 +49,7 @@ def best_start(
     """
     widths = [A.shape[1] for A in known.factors]
     both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
+    # By energy, whatever the model was started from: a topic of old stands for many documents.
     fresh = _numbered_as(known.factors, initialize("layerwise", both, widths, random_state))
     with device.active():
         present = Memory(

@@ -5,6 +5,8 @@ import scipy.sparse as sp
 from nnmf_topics import clustering
 from nnmf_topics.clustering import cluster_sums, spherical_kmeans
 from nnmf_topics.initializers import initialize
+from nnmf_topics.nnls import nnls
+from nnmf_topics.optimizers import unit_columns
 
 
 def directions(k, copies, seed=0, noise=0.1):
@@ -35,7 +37,12 @@ def test_more_points_than_seeds_are_looked_for_in_are_told_apart_too(monkeypatch
     assert partition(found) == partition(labels)
 
 
-def test_every_point_is_in_the_cluster_whose_centre_is_nearest_by_cosine():
+@pytest.mark.parametrize("seeds_are_sought_in", [2000, 40])
+def test_every_point_is_in_the_cluster_whose_centre_is_nearest_by_cosine(
+    monkeypatch, seeds_are_sought_in
+):
+    monkeypatch.setattr(clustering, "_POINTS", seeds_are_sought_in)
+    monkeypatch.setattr(clustering, "_POINTS_OF_A_CLUSTER", 1)
     points = np.random.RandomState(1).standard_normal((200, 6))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     labels = spherical_kmeans(points, 4, np.random.RandomState(0))
@@ -77,6 +84,33 @@ def test_documents_without_words_are_in_no_cluster_and_missing_clusters_are_zero
     found = cluster_sums(X, 4, np.random.RandomState(0))
     np.testing.assert_allclose(found, [[0, 2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 0]])
     assert not np.any(cluster_sums(0 * X, 2, np.random.RandomState(0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_documents_are_in_one_cluster(seed, dtype):
+    rng = np.random.RandomState(seed)
+    different = (rng.rand(80, 10) * (rng.rand(80, 10) < 0.3)).astype(dtype)
+    lengths = 1 + rng.rand(400).astype(dtype)  # of the same direction they are equal
+    sums = cluster_sums(np.repeat(different, 40, axis=1) * lengths, 30, rng)
+    assert np.count_nonzero(np.max(sums, axis=0)) == 10
+    assert not np.any(sums[:, 10:])
+
+
+@pytest.mark.parametrize(("k", "tries"), [(1, 10), (50, 10), (100, 5), (500, 1), (3000, 1)])
+def test_the_more_clusters_the_fewer_starts_are_compared(k, tries):
+    assert clustering._tries(k) == tries
+
+
+def test_alternating_steps_lower_the_error_of_the_clusters():
+    rng = np.random.RandomState(0)
+    X = rng.rand(30, 60) * (rng.rand(30, 60) < 0.4)
+
+    def error(A):
+        return np.linalg.norm(X - A @ nnls(A, X).S)
+
+    (found,) = initialize("clusters", X, (5,), np.random.RandomState(0))
+    assert error(found) < 0.99 * error(unit_columns(cluster_sums(X, 5, np.random.RandomState(0))))
 
 
 def test_upper_topics_start_for_many_documents_rather_than_for_well_explained_ones():

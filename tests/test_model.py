@@ -107,6 +107,13 @@ def test_by_default_topics_start_from_clusters_where_the_model_weighs_the_words(
     found = train(corpus, weighting=weighting)
     assert_same_topics(found, train(corpus, weighting=weighting, init=start))
     assert found.init == "auto"
+    other = train(corpus, weighting=weighting, init="nndsvd")
+    assert not np.allclose(found.factors[0], other.factors[0], atol=1e-3)
+
+
+def test_by_default_a_corpus_that_is_weighted_already_starts_layerwise():
+    corpus = [[(word, count / 3) for word, count in document] for document in planted().corpus]
+    assert_same_topics(train(corpus), train(corpus, init="layerwise"))
 
 
 def test_the_seed_alone_decides_and_the_global_generator_is_left_alone():
@@ -505,7 +512,7 @@ def test_loss_and_errors_are_logged_every_so_many_passes(caplog, every, lines):
 
 
 @pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
-@pytest.mark.parametrize("init", ["layerwise", "nndsvd", "random"])
+@pytest.mark.parametrize("init", ["layerwise", "clusters", "nndsvd", "random"])
 def test_every_loss_from_every_start_lowers_it(loss, init):
     history = train(planted().corpus, loss=loss, init=init).history
     assert history.loss[-1] < history.start_loss

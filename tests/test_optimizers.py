@@ -5,7 +5,7 @@ from nnmf_topics._backend import to_host
 from nnmf_topics.initializers import squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import nnls
-from nnmf_topics.optimizers import GramDescent, unit_columns
+from nnmf_topics.optimizers import GramDescent, _at_least_rounding, unit_columns
 
 LOSSES = ("layerwise", "energy", "reconstruction")
 WIDTHS = {1: (5,), 2: (6, 3), 3: (6, 4, 2), 4: (6, 4, 3, 2)}
@@ -152,6 +152,27 @@ def test_a_topic_with_an_all_zero_column_gives_finite_factors(store):
     for loss in LOSSES:
         for A in GramDescent().propose(factors, evaluated(factors, data, loss)):
             assert np.all(np.isfinite(to_host(A)))
+
+
+def test_a_curvature_above_rounding_is_left_exactly_as_it_is(xp):
+    H = np.diag(np.array([1, 1e-6, 1e-3], np.float32)) + np.float32(1e-7)
+    np.testing.assert_array_equal(to_host(_at_least_rounding(xp.put(H))), H)
+
+
+def test_the_first_factor_is_held_for_some_steps_only():
+    factors, X = problem(5, (6, 3))
+    evaluation, optimizer = evaluated(factors, X, "layerwise"), GramDescent()
+
+    def moves():
+        return optimizer.propose(factors, evaluation)[0] is not factors[0]
+
+    while moves():
+        assert optimizer.reject()
+    for _ in range(100):
+        optimizer.accept()
+        if moves():
+            return
+    pytest.fail("the first factor is held for ever")
 
 
 def rejected_steps(widths):

@@ -101,7 +101,7 @@ def test_options_come_back():
     assert twin.factors[0].dtype == np.float64
 
 
-@pytest.mark.parametrize("init", ["layerwise", "random"])
+@pytest.mark.parametrize("init", ["layerwise", "clusters", "random"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_on_after_a_load_equals_training_on_without(init, dtype):
     model = train(init=init, dtype=dtype)
