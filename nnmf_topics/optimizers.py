@@ -62,6 +62,14 @@ def column_sums(A: Array) -> Array:
     return namespace(A).sum(A, axis=0)
 
 
+def column_dots(A: Array, B: Array) -> Array:
+    """Scalar products of the columns of A with those of B, tall arrays both."""
+    kernels = kernels_for(A, B)
+    if kernels is None:
+        return column_sums(A * B)
+    return kernels.column_dots(np.ascontiguousarray(A), np.ascontiguousarray(B))
+
+
 class GramDescent:
     """Projected descent in the metric of the Gram matrices, with an adaptive scale.
 
@@ -107,7 +115,7 @@ class GramDescent:
             # the rest the step of the normal form is none of descent, and training stalls.
             if layer == 0:
                 data, mix = evaluation.data, evaluation.mix
-                outward = column_sums(A * data) + xp.sum(topics_gram * mix, axis=0)
+                outward = column_dots(A, data) + xp.sum(topics_gram * mix, axis=0)
                 eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
                 moved = _descend_columns(A, data, mix - outward * eye, H)
             else:

@@ -12,7 +12,7 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.initializers import initialize
 from nnmf_topics.nnls import nnls
-from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.optimizers import column_dots, unit_columns
 from nnmf_topics.training import train
 
 if kernels_for(np.ones(1)) is None:
@@ -75,6 +75,14 @@ def test_codes_and_their_derivatives_are_those_of_the_array_functions(by_calls, 
 def test_unit_columns_are_those_of_the_array_functions(by_calls, dtype, rtol):
     for A, _ in problems(dtype):
         np.testing.assert_allclose(unit_columns(A), by_calls(unit_columns, A), rtol)
+
+
+@DTYPES
+def test_scalar_products_of_columns_are_those_of_the_array_functions(by_calls, dtype, rtol):
+    for A, _ in problems(dtype):
+        B = np.random.RandomState(2).standard_normal(A.shape).astype(dtype)
+        found, expected = column_dots(A, B), by_calls(column_dots, A, B)
+        np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.linalg.norm(A * B))
 
 
 @pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])

@@ -7,13 +7,19 @@ the columns innermost, so that one instruction serves several in data that a cac
 columns never meet: no result depends on the others.
 """
 
-from nnmf_topics._kernels.descent import accelerated_descent, descend, to_unit_columns
+from nnmf_topics._kernels.descent import (
+    accelerated_descent,
+    column_dots,
+    descend,
+    to_unit_columns,
+)
 from nnmf_topics._kernels.pivoting import pivot
 from nnmf_topics._kernels.systems import by_size, factorise, substitute
 
 __all__ = [
     "accelerated_descent",
     "by_size",
+    "column_dots",
     "descend",
     "factorise",
     "pivot",

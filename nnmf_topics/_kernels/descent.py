@@ -55,6 +55,16 @@ def _add_combination(weights: Array, rows: Array, count: int, total: Array) -> N
 
 
 @compiled
+def column_dots(A: Array, B: Array) -> Array:
+    """Scalar products of the columns of A with those of B."""
+    dots = np.zeros(A.shape[1], np.float64)
+    for i in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            dots[j] += A[i, j] * B[i, j]
+    return dots.astype(A.dtype)
+
+
+@compiled
 def to_unit_columns(A: Array) -> Array | None:
     """Scale to unit columns; None where squares might over- or underflow, and for empty columns."""
     squares = np.zeros(A.shape[1], np.float64)
