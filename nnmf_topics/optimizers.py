@@ -143,7 +143,8 @@ class GramDescent:
 def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
     """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0; G = data + A mix."""
     H = _at_least_rounding(H)
-    rhs = A @ (H - mix) - data
+    rhs = A @ (H - mix)
+    rhs -= data
     return coordinate_descent(H, rhs.T, A.T, _SWEEPS).T
 
 

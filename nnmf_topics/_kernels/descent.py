@@ -16,25 +16,23 @@ def descend(N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int, S:
     zero = rhs.dtype.type(0)
     lanes = min(STRIP, (n + LANES - 1) // LANES * LANES)
     block, constant = np.zeros((k, lanes), rhs.dtype), np.zeros((k, lanes), rhs.dtype)
-    row = np.empty(lanes, rhs.dtype)
+    row, inverse = np.empty(lanes, rhs.dtype), np.ones(k, rhs.dtype) / diagonal
     for first in range(0, n, STRIP):
         width = min(STRIP, n - first)
         given, old, new = rhs[first:], start[first:], S[first:]
-        for c in range(width):
-            for j in range(k):
-                block[j, c] = old[c, j]
-                constant[j, c] = given[c, j]
+        # Row after row: rows begin in the same lines of the cache, which holds few such.
         for j in range(k):
-            for c in range(lanes):
-                constant[j, c] /= diagonal[j]
+            for c in range(width):
+                block[j, c] = old[c, j]
+                constant[j, c] = given[c, j] * inverse[j]
         for _ in range(sweeps):
             for j in range(k):
                 row[:] = constant[j]
                 _add_combination(N[j], block, k, row)
                 for c in range(lanes):
                     block[j, c] = max(row[c], zero)
-        for c in range(width):
-            for j in range(k):
+        for j in range(k):
+            for c in range(width):
                 new[c, j] = block[j, c]
 
 

@@ -112,8 +112,8 @@ def substitute(
         columns, topics, DL = _tile(tile, order, rows, systems, P, factors)
         size, lanes = topics.shape
         u, row = np.zeros((size, lanes), rhs.dtype), np.empty(lanes, rhs.dtype)
-        for c in range(len(columns)):
-            for j in range(size):
+        for j in range(size):
+            for c in range(len(columns)):
                 if topics[j, c] < k:
                     u[j, c] = rhs[columns[c], topics[j, c]]
         for j in range(size):
@@ -126,8 +126,8 @@ def substitute(
             _subtract_products(u[j + 1 :], DL[j, j + 1 :], size - j - 1, row)
             for c in range(lanes):
                 u[j, c] += row[c] / DL[j, j, c]
-        for c in range(len(columns)):
-            for j in range(size):
+        for j in range(size):
+            for c in range(len(columns)):
                 if topics[j, c] < k:
                     solution[columns[c], topics[j, c]] = u[j, c]
     return solution
