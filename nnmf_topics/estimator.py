@@ -50,7 +50,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         below, or of the coarsest against the data.
     init : {"layerwise", "clusters", "nndsvd", "random"}, default="layerwise"
         The start of training: layer by layer, for the smallest error; or from clusters of samples,
-        for components that tell samples apart, which need not be the best for data other than text.
+        for components that tell samples apart, often at a larger error on data other than text.
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5

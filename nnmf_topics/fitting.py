@@ -143,6 +143,7 @@ def _start(
         # What the model weighs itself is coherent enough to give up some of it; see RESULTS.md.
         by_default: InitName = "layerwise" if weighting.name == "none" else "clusters"
         name = by_default if plan.init == "auto" else plan.init
+        logger.info("words weighted: %s; start: %s", weighting.name, name)
         return initialize(name, sample, plan.widths, plan.random_state), None
     # A sample has to weigh as much as the corpus, beside the documents seen before.
     sample = sample * np.sqrt(documents / max(sample.shape[1], 1), dtype=sample.dtype)

@@ -84,7 +84,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     labels : sequence, or mapping of int to sequence, optional
         A label (string or number) for each document, None where it is unknown, which the codes of
         the coarsest layer shall tell; or such for several layers by their numbers: the finest, 0,
-        tells them best. They take part in the training; see `predict`.
+        often tells them best. They take part in the training; see `predict`.
     label_weight : float
         How much labels count against the documents. More makes for more accurate labels and for
         less coherent topics.

@@ -17,7 +17,7 @@ from nnmf_topics.network import Evaluation
 
 _SWEEPS = 2
 _INNER_STEPS = 30
-_STEPS_HELD = 20
+_STEPS_HELD, _SMALLEST_SCALE_HELD = 20, 0.01
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
 
@@ -135,7 +135,9 @@ class GramDescent:
     def reject(self) -> bool:
         """Shorten the step, or hold the first factor; return False when nothing is left to try."""
         self.scale *= _SHRINKAGE
-        if self.scale < _SMALLEST_SCALE and self._can_hold and not self._steps_held:
+        if self._steps_held:
+            return self.scale >= _SMALLEST_SCALE_HELD
+        if self.scale < _SMALLEST_SCALE and self._can_hold:
             self.scale, self._steps_held = 1.0, _STEPS_HELD
         return self.scale >= _SMALLEST_SCALE
 
