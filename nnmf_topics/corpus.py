@@ -179,16 +179,3 @@ class Corpus:
         corpus._kept = None if self._kept is None else [weigh(chunk) for chunk in self._kept]
         corpus.weigh = weigh if self._kept is None else None
         return corpus
-
-    def sample(self, documents: int, total: int, random_state: np.random.RandomState) -> Any:
-        """About `documents` of the `total` documents, drawn evenly, as one CSC matrix."""
-        share = documents / max(total, 1)
-        picked = [
-            chunk
-            if share >= 1
-            else chunk[:, np.flatnonzero(random_state.random_sample(chunk.shape[1]) < share)]
-            for chunk in self
-        ]
-        if not picked:
-            raise ValueError("the corpus can be read only once: give a list, or passes=1")
-        return sp.hstack(picked, format="csc", dtype=self.dtype)

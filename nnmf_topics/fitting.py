@@ -14,6 +14,7 @@ from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import in_parts, initialize
 from nnmf_topics.labels import Classifier, Labelling, Labels
 from nnmf_topics.memory import Memory
+from nnmf_topics.sampling import Sample
 from nnmf_topics.supervision import Target
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History, State
@@ -80,7 +81,8 @@ def fit(
         Naming the first bad document; or if no document has a word.
     """
     chunks = Corpus(corpus, plan.num_terms, plan.chunksize, plan.dtype)
-    new = survey(chunks, plan.num_terms)
+    sample = Sample(INIT_SAMPLE, plan.random_state)
+    new = survey(sample.of(chunks), plan.num_terms)
     if new.documents == 0:
         return None
     targets: list[Target] = []
@@ -109,8 +111,9 @@ def fit(
         told = tuple(map(Classifier.of, state.heads, classes))
         return Trained(factors, evaluation, statistics, weighting, state.history, told)
 
-    sample = chunks.sample(INIT_SAMPLE, new.documents, plan.random_state)
-    start, memory = _start(sample, new.documents, plan, known, weighting)
+    drawn = weighting(sample.matrix())
+    start, memory = _start(drawn, new.documents, plan, known, weighting)
+    del sample, drawn  # the training needs the memory
     final = training.train(
         chunks,
         start,

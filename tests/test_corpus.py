@@ -235,17 +235,3 @@ def test_weighting_applies_to_every_chunk_once(form):
     corpus = Corpus(form(CORPUS), TERMS, 2, np.float64).weighted(lambda chunk: chunk * 2)
     for _ in range(2):
         np.testing.assert_array_equal(dense(corpus), 2 * expected(CORPUS))
-
-
-def test_a_sample_of_at_least_all_is_all_and_a_smaller_one_is_some_of_the_columns():
-    many = [[(number % TERMS, number + 1)] for number in range(1000)]
-    corpus = Corpus(many, TERMS, 64, np.float64)
-    everything = corpus.sample(1000, 1000, np.random.RandomState(0))
-    np.testing.assert_array_equal(everything.toarray(), expected(many))
-    some = corpus.sample(300, 1000, np.random.RandomState(0))
-    assert 230 < some.shape[1] < 370
-    weights = some.data  # each document has a weight of its own, in ascending order
-    assert some.nnz == some.shape[1]
-    assert (np.diff(weights) > 0).all()
-    assert set(weights) <= set(range(1, 1001))
-    assert weights[: len(weights) // 2].max() < weights.max()

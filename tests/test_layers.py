@@ -16,7 +16,7 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_threads", "_files", "_safetensors", "documents", "options", "random_state"},
     {"_kernels", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"_backend", "_compiled", "clustering"},
+    {"_backend", "_compiled", "clustering", "sampling"},
     {
         "batched_systems",
         "coordinate_descent",

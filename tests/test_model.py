@@ -217,11 +217,11 @@ def test_the_size_of_chunks_does_not_matter():
         assert_same_topics(model, expected, tolerance=1e-8)
 
 
-def test_a_stream_is_read_once_to_check_once_to_start_and_once_for_each_evaluation():
+def test_a_stream_is_read_once_to_check_and_once_for_each_evaluation():
     stream = Stream(planted().corpus)
     model = train(stream, passes=5, tol=0)
     assert model.history.passes == 5
-    assert stream.readings == 2 + 1 + 5
+    assert stream.readings == 1 + 1 + 5
 
 
 def test_empty_documents_change_no_topic():
@@ -381,7 +381,7 @@ def test_what_is_no_corpus_is_a_type_error_everywhere(thing):
 def test_a_failed_first_update_leaves_the_random_state_as_it_was():
     model = train()
     with pytest.raises(OSError, match="gone"):  # after the start was drawn
-        model.update(Stream(planted().corpus, fails_in=3, error=OSError("the disk is gone")))
+        model.update(Stream(planted().corpus, fails_in=2, error=OSError("the disk is gone")))
     model.update(planted().corpus)
     assert_same_topics(model, train(planted().corpus))
 
@@ -411,9 +411,9 @@ def test_a_stream_that_breaks_before_the_first_pass_leaves_the_model_as_it_was()
 def test_an_interrupted_training_leaves_the_model_of_the_last_whole_pass(error):
     corpus = planted().corpus
     model = train()
-    # read to check, to start, for the start's loss, for two passes; then it breaks
+    # read to check, for the loss of the start, for two passes; then it breaks
     with pytest.raises(type(error)):
-        model.update(Stream(corpus, fails_in=6, error=error), passes=9)
+        model.update(Stream(corpus, fails_in=5, error=error), passes=9)
     assert model.history.passes == 2
     assert model.history.stop_reason is None
     assert_same_topics(model, train(corpus, passes=2, tol=0))
