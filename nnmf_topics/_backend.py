@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from array_api_compat import array_namespace, is_cupy_array, is_numpy_array
 from array_api_compat import device as device_of
 from array_api_compat import numpy as numpy_namespace
 
-from nnmf_topics._threads import HOST_THREADS
+from nnmf_topics._threads import HOST_THREADS, one_ahead
 from nnmf_topics._typing import Array, Matrix
 
 __all__ = ["Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
@@ -92,12 +93,20 @@ class Device:
             cupy.get_default_memory_pool().free_all_blocks()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield function(item) of all items in their order; on the host several at a time.
+        """Yield function(item) of all items in their order.
 
-        To be used while the device is active. Few items are read ahead, and the results do not
-        depend on the number of threads.
+        To be used while the device is active. On the host several are worked on at a time, few of
+        them read ahead; the results do not depend on the number of threads. A GPU works on one
+        while the next is read.
         """
-        return map(function, items) if self.is_gpu else HOST_THREADS.map(function, items)
+        if not self.is_gpu:
+            return HOST_THREADS.map(function, items)
+
+        def work(item: Item) -> Result:
+            with self.active():  # of the thread, not of the process
+                return function(item)
+
+        return one_ahead(work, items)
 
     def put(self, matrix: Matrix) -> Matrix:
         """Move a host array or SciPy sparse matrix here (no copy on the host)."""
@@ -111,6 +120,43 @@ class Device:
                 return cupy.asarray(matrix)
             sparse: Any = matrix
             return getattr(cusp, f"{sparse.format}_matrix")(sparse)
+
+    def put_beside(self, matrix: Matrix) -> Matrix | None:
+        """Move a host array or SciPy sparse matrix here while the device computes something else.
+
+        None where there is no room, and on the host, where nothing has to be moved. `wait` before
+        the last reference goes: its memory may be written to at once, by the next such move.
+        """
+        if not self.is_gpu:
+            return None
+        with (
+            self.active(),
+            _stream_of_copies(self.name) as stream,
+            contextlib.suppress(MemoryError),
+        ):
+            placed = self.put(matrix)
+            stream.synchronize()
+            return placed
+        return None
+
+    def wait(self) -> None:
+        """Return when all that was begun here is done."""
+        if self.is_gpu:
+            import cupy
+
+            cupy.cuda.get_current_stream().synchronize()
+
+
+@cache
+def _stream_of_copies(name: str) -> Any:
+    """Return the CUDA stream of a device, which is active, for copies beside its computations.
+
+    One for all times: memory that is kept for reuse is kept for every stream by itself.
+    """
+    import cupy
+
+    logger.debug("copies to %s go by a stream of their own", name)
+    return cupy.cuda.Stream(non_blocking=True)
 
 
 def resolve_device(name: str = "auto") -> Device:

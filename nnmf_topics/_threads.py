@@ -93,6 +93,21 @@ class HostThreads:
             return self._pool
 
 
+def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield function(item) of all items in their order, the next item being read meanwhile.
+
+    Items are read by the calling thread; a second one does all the work.
+    """
+    with ThreadPoolExecutor(1, "nnmf_topics") as pool:
+        at_work: Future[Result] | None = None
+        for item in items:
+            if at_work is not None:
+                yield at_work.result()
+            at_work = pool.submit(copy_context().run, function, item)
+        if at_work is not None:
+            yield at_work.result()
+
+
 HOST_THREADS = HostThreads()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=HOST_THREADS.forget_pool)

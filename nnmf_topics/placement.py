@@ -30,7 +30,8 @@ class PlacedChunks:
     """Chunks that work is done on, pass by pass.
 
     Those in memory are kept on the device too, while they fit. Where the memory of the device does
-    not suffice they are brought there one at a time, and then in ever smaller parts.
+    not suffice they are brought there one at a time, the next while the device works on the last,
+    and then in ever smaller parts.
 
     Parameters
     ----------
@@ -50,10 +51,17 @@ class PlacedChunks:
     def map(self, work: Work) -> Iterator[tuple[Any, int]]:
         """Yield what the work returns for every chunk, in order, and its number of documents."""
 
-        def done(item: tuple[int, Matrix, slice]) -> tuple[Any, int]:
+        def done(item: tuple[int, Matrix, slice, Matrix | None]) -> tuple[Any, int]:
             return self.one(work, *item), item[1].shape[1]
 
-        return self.device.map(done, self.numbered())
+        return self.device.map(done, self._on_their_way())
+
+    def _on_their_way(self) -> Iterator[tuple[int, Matrix, slice, Matrix | None]]:
+        """Yield what `numbered` does, each chunk on the device already where it is streamed."""
+        for number, on_host, documents in self.numbered():
+            whole = not self._keeps_placed and on_host.shape[1] <= self._most
+            placed = self.device.put_beside(on_host) if whole else None
+            yield number, on_host, documents, placed
 
     def numbered(self) -> Iterator[tuple[int, Matrix, slice]]:
         """Yield the number of every chunk, the chunk, and its place in the corpus."""
@@ -63,12 +71,21 @@ class PlacedChunks:
             first = documents.stop
             yield number, on_host, documents
 
-    def one(self, work: Work, number: int, on_host: Matrix, documents: slice) -> Any:
-        """Do the work on one chunk, as `numbered` yields it."""
+    def one(
+        self,
+        work: Work,
+        number: int,
+        on_host: Matrix,
+        documents: slice,
+        placed: Matrix | None = None,
+    ) -> Any:
+        """Do the work on one chunk, as `numbered` yields it, or as it was placed beside."""
         chunk = self._known.get(number) or _Chunk(documents)
         if chunk.documents != documents:
             raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
         found = self._kept_on_device(work, chunk, on_host)
+        if found is None and placed is not None:
+            found = self._once(work, chunk, placed)
         if found is None:
             found = self._in_parts(work, on_host, chunk.codes, documents)
         summand, codes = found
@@ -94,6 +111,16 @@ class PlacedChunks:
         for known in (chunk, *self._known.values()):
             known.placed = None
         self.device.release()
+        return None
+
+    def _once(self, work: Work, chunk: _Chunk, placed: Matrix) -> tuple[Any, Codes] | None:
+        """Do the work on a chunk that was placed beside; None if there is no room for the work."""
+        with contextlib.suppress(MemoryError):
+            found = work(placed, chunk.codes, chunk.documents)
+            self.device.wait()
+            return found
+        self.device.wait()
+        self._halve(placed.shape[1])
         return None
 
     def _in_parts(

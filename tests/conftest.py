@@ -29,6 +29,12 @@ class StrictDevice(Device):
         second = array_api_strict.__array_namespace_info__().devices()[1]
         return array_api_strict.asarray(matrix, device=second)
 
+    def put_beside(self, matrix):
+        return self.put(matrix)
+
+    def wait(self):
+        """What is begun is done already."""
+
 
 class Store(NamedTuple):
     """A device, and how a dense host array becomes data there: dense or sparse."""

@@ -21,6 +21,17 @@ def test_arrays_come_back_as_they_went(xp, shape, dtype):
     np.testing.assert_array_equal(back, there)
 
 
+def test_what_is_put_beside_is_the_same_and_the_host_puts_nothing(xp):
+    X = np.random.RandomState(0).rand(30, 20)
+    placed = [xp.put_beside(X) for _ in range(3)]
+    xp.wait()
+    if xp.is_gpu:
+        for array in placed:
+            np.testing.assert_array_equal(to_host(array), X)
+    else:
+        assert placed == [None] * 3
+
+
 def test_sparse_data_multiply_as_on_the_host(store):
     rng = np.random.RandomState(1)
     X = rng.rand(30, 20) * (rng.rand(30, 20) < 0.3)

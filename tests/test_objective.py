@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from nnmf_topics import objective
-from nnmf_topics._backend import Device
+from nnmf_topics._backend import Device, to_host
 from nnmf_topics.network import evaluate
 from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import unit_columns
@@ -166,3 +166,65 @@ def test_a_corpus_that_changes_between_passes_is_named(chunks, factors):
         changing[1] = changing[1][:, :5]
         with pytest.raises(ValueError, match="chunk 1 of the corpus changed"):
             total(factors)
+
+
+class BesideDevice(StreamingDevice):
+    """The same, where the next chunk is placed while the last is worked on."""
+
+    def __init__(self, room):
+        super().__init__(room)
+        object.__setattr__(self, "waits", 0)
+
+    def put_beside(self, matrix):
+        try:
+            return self.put(matrix)
+        except MemoryError:
+            return None
+
+    def wait(self):
+        object.__setattr__(self, "waits", self.waits + 1)
+
+
+def test_a_streamed_chunk_is_placed_once_and_waited_for(chunks, factors):
+    device = BesideDevice(room=50)
+    found = value(chunks, factors, device, in_memory=False, calls=3)
+    assert_equal(found, value(chunks, factors))
+    assert device.puts == device.waits == 3 * len(chunks)
+
+
+def test_chunks_that_are_kept_are_not_placed_beside(chunks, factors, monkeypatch):
+    device = SmallDevice(room=50)
+    monkeypatch.setattr(SmallDevice, "put_beside", lambda *_: pytest.fail("beside"))
+    value(chunks, factors, device, calls=2)
+    assert device.puts == len(chunks)
+
+
+def test_without_room_beside_a_chunk_goes_to_the_device_in_parts(chunks, factors):
+    device = BesideDevice(room=20)
+    assert_equal(value(chunks, factors, device, in_memory=False), value(chunks, factors))
+
+
+@pytest.mark.parametrize("most", [1, 7, 20, 49])
+def test_too_little_memory_to_work_on_what_is_placed_beside_halves_the_documents(
+    chunks, factors, monkeypatch, most
+):
+    expected = value(chunks, factors)
+    monkeypatch.setattr(objective, "evaluate", limited(most, asked := []))
+    device = BesideDevice(room=1000)
+    assert_equal(value(chunks, factors, device, in_memory=False, calls=3), expected)
+    assert max(asked[-5:]) <= most
+    assert asked.count(33) == (3 if most >= 33 else 1)  # what was too much is not tried again
+
+
+def test_a_stream_gives_on_every_device_what_chunks_in_memory_give(xp, factors):
+    dense = np.random.RandomState(0).rand(40, 90)
+    parts = [dense[:, first : first + 30] for first in range(0, 90, 30)]
+    factors = [xp.put(A) for A in factors]
+    kept, streamed = (
+        Objective(parts, "layerwise", xp, None, in_memory)(factors)[0].mapped(to_host)
+        for in_memory in (True, False)
+    )
+    for found, expected in zip(streamed.upper, kept.upper, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(streamed.data, kept.data, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(streamed.value, kept.value, rtol=1e-12)

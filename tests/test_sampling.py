@@ -37,7 +37,8 @@ def test_a_sample_of_at_least_all_is_all_and_draws_no_number(documents):
 def test_a_sample_has_exactly_its_size_of_different_whole_documents_in_their_order(documents):
     X = drawn(documents, 7, 100)
     numbers = X.toarray()[0]
-    assert X.shape == (2, 100) and X.dtype == np.float32
+    assert X.shape == (2, 100)
+    assert X.dtype == np.float32
     assert (np.diff(numbers) > 0).all()
     np.testing.assert_array_equal(X.toarray()[1], numbers % 2)
 

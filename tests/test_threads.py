@@ -2,13 +2,14 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from threading import Event, current_thread
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from nnmf_topics._threads import HostThreads
+from nnmf_topics._threads import HostThreads, one_ahead
 
 
 @pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
@@ -132,3 +133,90 @@ def test_a_process_that_is_forked_meanwhile_has_threads_of_its_own():
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     command = [sys.executable, "-P", "-c", FORKED]
     assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 0
+
+
+# One ahead
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20])
+def test_one_ahead_gives_the_results_in_the_order_of_the_items(count):
+    assert list(one_ahead(lambda i: i * i, range(count))) == [i * i for i in range(count)]
+
+
+def test_one_item_is_read_ahead_by_the_caller_and_all_are_worked_on_by_one_other_thread():
+    readers, workers, read, done = set(), set(), [], []
+
+    def items():
+        for i in range(20):
+            readers.add(current_thread())
+            read.append(i)
+            yield i
+
+    def work(i):
+        workers.add(current_thread())
+        return i
+
+    for result in one_ahead(work, items()):
+        done.append(result)
+        assert len(read) - len(done) <= 1
+    assert readers == {current_thread()}
+    assert len(workers) == 1
+    assert not workers & readers
+
+
+def test_the_next_item_is_read_while_the_last_is_worked_on():
+    second_read = Event()
+
+    def items():
+        yield 1
+        second_read.set()
+        yield 2
+
+    def waits(i):
+        assert second_read.wait(10)
+        return i
+
+    assert list(one_ahead(waits, items())) == [1, 2]
+
+
+@pytest.mark.parametrize("fails", ["work", "items"])
+def test_an_error_ahead_comes_in_its_place_and_nothing_is_at_work_any_more(fails):
+    at_work = []
+
+    def items():
+        yield from range(3)
+        if fails == "items":
+            raise ValueError("document 3")
+        yield 3
+
+    def work(i):
+        at_work.append(i)
+        time.sleep(0.01)
+        if i == 3:
+            raise ValueError("document 3")
+        at_work.remove(i)
+        return i
+
+    results = one_ahead(work, items())
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="document 3"):
+        deque(results)
+    assert 2 not in at_work
+
+
+def test_who_stops_early_waits_for_what_is_at_work():
+    done = []
+
+    def work(i):
+        time.sleep(0.01)
+        done.append(i)
+        return i
+
+    results = one_ahead(work, range(9))
+    next(results)
+    next(results)
+    results.close()
+    finished = list(done)
+    time.sleep(0.05)
+    assert done == finished
+    assert len(done) <= 3
