@@ -11,9 +11,10 @@ from nnmf_topics.clustering import cluster_sums
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
 
-_ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 14, 6
+_POWER_ITERATIONS = 12  # with fewer the start depends on luck; see RESULTS.md
+_ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _SWEEPS, _LAST_SWEEPS = 2, 8
-_EVENNESS = 0.2
+_EVENNESS, _EVENNESS_OF_CLUSTERS = 0.075, 0.2
 _PART = 2000
 
 Start = Callable[[Matrix, Sequence[int], np.random.RandomState], list[np.ndarray]]
@@ -28,10 +29,11 @@ def initialize(
     ----------
     name : {"layerwise", "clusters", "nndsvd", "random"}
         "layerwise": each layer from NNDSVD and a few alternating steps on the codes of the layer
-        below, as hierarchical NMF goes. "clusters": the first layer from clusters of documents
-        instead, and the layers above from codes that weigh documents more evenly: topics that tell
-        documents apart, at a slightly larger error. "nndsvd": as "layerwise" without the
-        alternating steps. "random": uniform in [0, 1).
+        below, as hierarchical NMF goes, but with codes of documents that weigh a little more
+        evenly. "clusters": the first layer from clusters of documents instead, and the layers
+        above from codes that weigh documents more evenly still: topics that tell documents apart,
+        at a slightly larger error. "nndsvd": each layer from NNDSVD alone. "random": uniform in
+        [0, 1).
     X : Matrix (terms, documents) on the host
         The corpus, or a sample of it.
     widths : k_0, k_1, ...
@@ -72,20 +74,40 @@ def _nndsvd(
 def _layerwise(
     X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
 ) -> list[np.ndarray]:
-    return _stack(X, widths, random_state, alternations=_ALTERNATIONS)
+    return by_energy(X, widths, random_state, _EVENNESS)
+
+
+def by_energy(
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, evenness: float = 0.0
+) -> list[np.ndarray]:
+    """Return the start "layerwise", the upper layers weighing documents by all that they have."""
+    first = unit_columns(nndsvd(X, widths[0], random_state)).astype(X.dtype, copy=False)
+    first, codes = alternate(in_parts(X, _PART), first, _ALTERNATIONS)
+    return [first, *_above(first, codes, widths[1:], random_state, evenness)]
 
 
 def _clusters(
     X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
 ) -> list[np.ndarray]:
     sums = cluster_sums(X, widths[0], random_state)
-    A = unit_columns(_filled(sums, np.max(sums, axis=0) > 0, random_state))
-    A, codes = alternate(in_parts(X, _PART), A, _ALTERNATIONS_OF_CLUSTERS)
+    first = unit_columns(_filled(sums, np.max(sums, axis=0) > 0, random_state))
+    first, codes = alternate(in_parts(X, _PART), first, _ALTERNATIONS_OF_CLUSTERS)
+    return [first, *_above(first, codes, widths[1:], random_state, _EVENNESS_OF_CLUSTERS)]
+
+
+def _above(
+    first: np.ndarray,
+    codes: Sequence[np.ndarray],
+    widths: Sequence[int],
+    random_state: np.random.RandomState,
+    evenness: float,
+) -> list[np.ndarray]:
+    """Start the upper layers from codes of the finest, divided by length^evenness."""
     S = np.concatenate(codes, axis=1)
     # Documents that the topics explain well would decide alone which of them have a parent.
-    lengths = np.sqrt(np.sum(S * (A.T @ A @ S), axis=0))
-    S = S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(_EVENNESS)
-    return [A, *_stack(S, widths[1:], random_state, _ALTERNATIONS)]
+    lengths = np.sqrt(np.sum(S * (first.T @ first @ S), axis=0))
+    S = S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness)
+    return _stack(S, widths, random_state, _ALTERNATIONS)
 
 
 def _stack(
@@ -191,7 +213,7 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
     ndarray (m, k)
     """
     rank = min(k, *X.shape)
-    U, s, Vt = randomized_svd(X, rank, n_iter="auto", random_state=random_state)
+    U, s, Vt = randomized_svd(X, rank, n_iter=_POWER_ITERATIONS, random_state=random_state)
     A = np.zeros((X.shape[0], k), dtype=U.dtype)
     for j in range(rank):
         u, v = U[:, j], Vt[j]

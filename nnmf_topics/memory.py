@@ -35,10 +35,12 @@ class Memory:
     def __init__(
         self, factors: Sequence[Array], evaluation: Evaluation, loss: LossName = "layerwise"
     ) -> None:
-        self.factors, self.evaluation, self.loss = tuple(factors), evaluation, loss
+        self.factors, self.loss = tuple(factors), loss
         self._gradient = evaluation.gradient(factors)
         self._left, self._right = _curvature(factors, evaluation, loss)
-        self._data = self._gradient[0] - factors[0] @ self._right[0]
+        # dL/dA_0 = data + A_0 mix here, and at other factors as the model has it.
+        data = self._gradient[0] - factors[0] @ self._right[0]
+        self.evaluation = replace(evaluation, data=data, mix=self._right[0])
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:
         """Return the evaluation at other factors; errors and usage are those last seen."""
@@ -51,13 +53,7 @@ class Memory:
                 bend = self._left[layer - 1] @ bend
                 upper.append(self._gradient[layer] + bend)
             value = value + xp.sum(D * (self._gradient[layer] + bend / 2), dtype=xp.float64)
-        return replace(
-            self.evaluation,
-            value=self._bounded(value),
-            data=self._data,
-            mix=self._right[0],
-            upper=tuple(upper),
-        )
+        return replace(self.evaluation, value=self._bounded(value), upper=tuple(upper))
 
     def _bounded(self, value: Array) -> Array:
         return namespace(value).maximum(value, _LEAST_SHARE * self.evaluation.value)
@@ -92,7 +88,7 @@ class Memory:
         rebased = replace(
             self.evaluation,
             value=self._bounded(value),
-            data=self._data @ translations[0].T,
+            data=self.evaluation.data @ translations[0].T,
             mix=curvature[0],
             upper=tuple(upper),
             curvature=tuple(curvature),

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from nnmf_topics._backend import Device
 from nnmf_topics._typing import LossName, Matrix
-from nnmf_topics.initializers import initialize
+from nnmf_topics.initializers import by_energy
 from nnmf_topics.memory import Memory
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.trained import Trained
@@ -49,17 +49,23 @@ def best_start(
     """
     widths = [A.shape[1] for A in known.factors]
     both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
-    # By energy, whatever the model was started from: a topic of old stands for many documents.
-    fresh = _numbered_as(known.factors, initialize("layerwise", both, widths, random_state))
+    with Device("cpu").active():
+        # By energy, whatever the model was started from: an old topic stands for many documents.
+        fresh = _numbered_as(known.factors, by_energy(both, widths, random_state))
     with device.active():
         present = Memory(
             [device.put(A) for A in known.factors], known.evaluation.mapped(device.put), loss
         )
         other = present.rebased([device.put(A) for A in fresh])
-    stay, move = (trial(memory, _TRIAL_PASSES) for memory in (present, other))
-    before = stay.history.start_loss * float(stay.evaluation.norm)
-    gains = [before - float(state.evaluation.value) for state in (stay, move)]
-    return other if gains[1] > _FAR_BETTER * gains[0] else present
+    before, stay = _losses(trial(present, _TRIAL_PASSES))
+    _, move = _losses(trial(other, _TRIAL_PASSES))
+    return other if before - move > _FAR_BETTER * (before - stay) else present
+
+
+def _losses(state: State) -> tuple[float, float]:
+    """Loss at the start of a training and at its end; of all else, which is large, no more."""
+    norm = float(state.evaluation.norm)
+    return state.history.start_loss * norm, float(state.evaluation.value)
 
 
 def _as_documents(known: Trained) -> np.ndarray:

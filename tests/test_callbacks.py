@@ -132,7 +132,7 @@ def test_a_failure_before_the_first_whole_pass_leaves_all_as_it_was():
     def stream():
         stream.reads += 1
         for number, document in enumerate(corpus):
-            if stream.reads == 4 and number == 10:
+            if stream.reads == 3 and number == 10:
                 raise OSError("the disk is gone")
             yield document
 
