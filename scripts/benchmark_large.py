@@ -2,8 +2,9 @@
 
 All train documents of 20 Newsgroups, the 20,000 most frequent words that are no stop words, widths
 50, 10, every method in a process of its own. This package and the methods of NMF are given tf-idf:
-as a gensim corpus, which has to be read, or as a matrix. The others are given raw counts, and so
-are all in the second table. Pachinko allocation (PA, HPA) and hierarchical LDA (HLDA, which finds
+as a gensim corpus, which has to be read, or as a matrix; in the rows "-counts" raw counts, or the
+matrix that this package makes of them. The others are given raw counts, and so are all in the
+second table. Pachinko allocation (PA, HPA) and hierarchical LDA (HLDA, which finds
 the number of topics) need tomotopy and take many minutes.
 
     pip install -e .
@@ -42,6 +43,7 @@ from nnmf_topics.datasets import fetch_20newsgroups
 from nnmf_topics.evaluation import TOP_WORDS, diversity, npmi, relative_error
 from nnmf_topics.network import forward
 from nnmf_topics.topics import top_terms, topic_term
+from nnmf_topics.weighting import fit_weighting, survey
 
 WIDTHS = (50, 10)
 TERMS = 20_000
@@ -147,6 +149,23 @@ def fit_model(data: Data, seed: int, _iterations: int, meter: Meter) -> Fit:
     return Fit(layers(model.factors), model.factors, model.encode(X.T), trace)
 
 
+def fit_counts(data: Data, seed: int, _iterations: int, meter: Meter) -> Fit:
+    """Train this package on raw counts with its default options; errors are of another matrix."""
+    corpus = bags(data.counts)
+    with meter:
+        model = NeuralNMFModel(corpus, WIDTHS, data.words, random_state=seed)
+    return Fit(layers(model.factors))
+
+
+def fit_hnmf_counts(data: Data, seed: int, _iterations: int, meter: Meter) -> Fit:
+    """Factorise the matrix that the model makes of raw counts, then the codes."""
+    counts = sp.csc_array(data.counts.T, dtype=np.float64)
+    X = fit_weighting("auto", survey([counts], counts.shape[0]))(counts)
+    with meter:
+        factors, _ = hnmf(X, WIDTHS, "nndsvda", False, seed)
+    return Fit(layers(factors))
+
+
 def fit_hnmf(
     data: Data, seed: int, _iterations: int, meter: Meter, *, unit_columns: bool = False
 ) -> Fit:
@@ -247,6 +266,8 @@ METHODS: dict[str, Callable[..., Fit]] = {
     OURS: fit_model,
     "HNMF": fit_hnmf,
     "HNMF-unit-columns": partial(fit_hnmf, unit_columns=True),
+    f"{OURS}-counts": fit_counts,
+    "HNMF-counts": fit_hnmf_counts,
     "Nmf": fit_nmf,
     BASE: partial(fit_lda, train=lda),
     "LdaMulticore": partial(fit_lda, train=multicore),
