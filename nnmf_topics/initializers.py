@@ -14,7 +14,7 @@ from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
 _POWER_ITERATIONS = 12  # with fewer the start depends on luck; see RESULTS.md
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _SWEEPS, _LAST_SWEEPS = 2, 8
-_EVENNESS, _EVENNESS_OF_CLUSTERS = 0.075, 0.2
+_EVENNESS, _EVENNESS_OF_CLUSTERS = 0.125, 0.2
 _PART = 2000
 
 Start = Callable[[Matrix, Sequence[int], np.random.RandomState], list[np.ndarray]]

@@ -32,10 +32,16 @@ def train_posts() -> Posts:
     return Posts(corpus.documents or [], np.array(corpus.labels))
 
 
-def paper_subset(posts: Posts, seed: int | None = None) -> Posts:
+OTHER_GROUPS = tuple(group for group in NEWSGROUPS if group not in PAPER_GROUPS)
+"""The ten groups that the paper leaves out, in five super-groups."""
+
+
+def paper_subset(
+    posts: Posts, seed: int | None = None, groups: Sequence[str] = PAPER_GROUPS
+) -> Posts:
     """Return 100 documents of each of the paper's groups: the first, or drawn by a seed."""
     random = None if seed is None else np.random.default_rng(seed)
-    rows = np.sort(np.concatenate([_draw(posts.groups == g, random) for g in PAPER_GROUPS]))
+    rows = np.sort(np.concatenate([_draw(posts.groups == g, random) for g in groups]))
     return Posts([posts.documents[row] for row in rows], posts.groups[rows])
 
 

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from _measures import COLUMNS, measure
-from _setting import WIDTHS, Posts, paper_subset, super_groups
+from _setting import OTHER_GROUPS, WIDTHS, Posts, paper_subset, super_groups
 from sklearn.feature_extraction.text import CountVectorizer
 
 from nnmf_topics import NeuralNMFModel
+from nnmf_topics.datasets import PAPER_GROUPS
+
+GROUPS = {"paper": PAPER_GROUPS, "others": OTHER_GROUPS}
 
 Fit = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]
 """Factors and codes."""
@@ -45,18 +48,19 @@ def parsed(description: str, subset_seeds: int) -> argparse.Namespace:
     more = "subsets drawn, besides the first documents"
     parser.add_argument("--subset-seeds", type=int, default=subset_seeds, help=more)
     parser.add_argument("--seeds", type=int, default=2, help="fits on each subset")
+    parser.add_argument("--groups", choices=GROUPS, default="paper", help="of 20 Newsgroups")
     options = parser.parse_args()
     if options.subset_seeds < 1:
         parser.error("--subset-seeds must be 1 or more: one subset has no standard error")
     return options
 
 
-def subsets(train: Posts, drawn: int) -> Iterator[Subset]:
+def subsets(train: Posts, drawn: int, groups: str = "paper") -> Iterator[Subset]:
     """Count words, stop words dropped, of the first documents and of so many sets by seeds."""
     vectorizer = CountVectorizer(stop_words="english")
     reference = sp.csc_array(vectorizer.fit_transform(train.documents) > 0)
     for seed in (None, *range(drawn)):
-        posts = paper_subset(train, seed)
+        posts = paper_subset(train, seed, GROUPS[groups])
         counts = sp.csr_array(vectorizer.transform(posts.documents).T)
         used = np.flatnonzero(np.diff(counts.indptr))
         yield Subset(posts, sp.csc_array(counts[used]), reference[:, used])

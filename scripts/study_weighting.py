@@ -1,9 +1,9 @@
 """Compare weightings of words by the topics that the model makes of them: the study of its default.
 
-Raw counts of 1,000 documents of 20 Newsgroups (ten groups in six super-groups), widths 10, 6, all
-other options at their default. The fits are repeated on several subsets of the documents, for a
-weighting that is best on one subset need not be so on the next. idf = log(1 + N / df) unless the
-name of a weighting tells otherwise.
+Raw counts of 1,000 documents of 20 Newsgroups (the paper's ten groups, or the ten others), widths
+10, 6, all other options at their default. The fits are repeated on several subsets of the
+documents, for a weighting that is best on one subset need not be so on the next. idf =
+log(1 + N / df) unless the name of a weighting tells otherwise.
 
     pip install -e .
     python scripts/study_weighting.py
@@ -109,7 +109,7 @@ def main() -> None:
         f"100 documents of each group: the first, and drawn by {options.subset_seeds} seeds; "
         f"{options.seeds} seeds of the model on each\n"
     )
-    chosen = subsets(train_posts(), options.subset_seeds)
+    chosen = subsets(train_posts(), options.subset_seeds, options.groups)
     print(report(study(chosen, options.seeds), "weighting"))
 
 
