@@ -136,7 +136,8 @@ class Corpus:
     """A corpus as chunks that can be read again for every pass.
 
     Lists, matrices and one-shot iterators are kept in memory, sparse; any other stream is read anew
-    each time, in bounded memory.
+    each time, in bounded memory. It has to give the same documents then: another number of them
+    is a ValueError.
 
     Parameters
     ----------
@@ -158,14 +159,26 @@ class Corpus:
         self.source = source
         self.weigh = weigh
         self._kept: list[sp.csc_array] | None = None
+        self._documents: int | None = None  # of the first whole reading of a stream
         if sp.issparse(source) or is_one_shot(source) or isinstance(source, (list, tuple)):
             self._kept = list(read_chunks(source, num_terms, chunksize, dtype))
 
     def __iter__(self) -> Iterator[sp.csc_array]:
-        chunks: Iterable[sp.csc_array] | None = self._kept
-        if chunks is None:
-            chunks = read_chunks(self.source, self.num_terms, self.chunksize, self.dtype)
-        return iter(chunks) if self.weigh is None else map(self.weigh, chunks)
+        chunks = self._read() if self._kept is None else iter(self._kept)
+        return chunks if self.weigh is None else map(self.weigh, chunks)
+
+    def _read(self) -> Iterator[sp.csc_array]:
+        documents = 0
+        for chunk in read_chunks(self.source, self.num_terms, self.chunksize, self.dtype):
+            documents += chunk.shape[1]
+            yield chunk
+        if self._documents is None:
+            self._documents = documents
+        elif documents != self._documents:
+            raise ValueError(
+                f"the corpus had {self._documents} documents in its first reading and {documents} "
+                "in another: it must give the same ones each time, or be a list"
+            )
 
     @property
     def in_memory(self) -> bool:

@@ -49,8 +49,9 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Which errors are added up: of every layer against the data, of every layer against the one
         below, or of the coarsest against the data.
     init : {"layerwise", "clusters", "nndsvd", "random"}, default="layerwise"
-        The start of training: layer by layer, for the smallest error; or from clusters of samples,
-        for components that tell samples apart, often at a larger error on data other than text.
+        The start of training: layer by layer, for a small error; from clusters of samples, for
+        components that tell samples apart, often at a larger error on data other than text; from
+        singular vectors alone; or from random numbers.
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5
@@ -92,6 +93,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     Notes
     -----
+    Features are taken as they are: weigh counts of words before, as with `TfidfVectorizer`.
+
     For scikit-learn this is a transformer that can predict, not a classifier: give cross-validation
     a splitter that knows of classes, such as ``cv=StratifiedKFold()``.
 

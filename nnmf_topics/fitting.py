@@ -89,6 +89,11 @@ def fit(
     classes: list[np.ndarray] = []
     if labels is not None:
         targets, classes = plan.labelling.targets(labels, new.documents, len(plan.widths))
+    if known is None and new.documents < max(plan.widths):
+        logger.warning(
+            "%d topics for %d documents: some will be copies, or of no document",
+            *(max(plan.widths), new.documents),
+        )
     logger.info(
         "training %s topics on %d new documents on %s",
         *(", ".join(map(str, plan.widths)), new.documents, plan.device.name),
@@ -166,6 +171,12 @@ def _weighting(new: Statistics, plan: Plan, known: Trained | None) -> tuple[Weig
     if known is None:
         weighting, total = fit_weighting(plan.weighting, new), new
     else:
+        counted = known.weighting.name != "none"
+        if plan.weighting == "auto" and new.counts != counted:
+            logger.warning(
+                "the new documents hold %s and those of the first training %s: convert them alike",
+                *(("counts", "weights") if new.counts else ("weights", "counts")),
+            )
         total = new + known.statistics
         weighting = known.weighting.extended(new, total)
     return weighting, total

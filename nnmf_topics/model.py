@@ -41,8 +41,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     Parameters
     ----------
     corpus : gensim corpus or SciPy sparse matrix (terms, documents), optional
-        Train on it at once. Any iterable of bag-of-words documents that can be read repeatedly; a
-        one-shot iterator with ``passes=1``. Without it, train later with `update`.
+        Train on it at once. Any iterable of bag-of-words documents that gives the same ones each
+        time it is read, or a function that returns one; a one-shot iterator, which is kept in
+        memory, with ``passes=1``. Without it, train later with `update`.
     num_topics : int or sequence of int
         Widths from the finest to the coarsest layer, such as ``(50, 10, 3)``. An int N stands for
         N topics under about sqrt(N) super-topics; ``(50,)`` is flat.
@@ -52,7 +53,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         Documents that are worked on at a time.
     online : bool
         Propose a step after every chunk instead of one a pass, as long as the loss falls by it.
-        Such a pass reads the corpus twice; worth it where training starts far from its end.
+        Such a pass reads the corpus twice; worth it where training starts far from its end, as
+        with ``init="random"``. A corpus of one chunk is trained as without it.
     passes : int, optional
         Passes over the corpus at most. Default: on to `tol`, at most 200.
     loss : {"layerwise", "energy", "reconstruction"}
@@ -61,8 +63,10 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     weighting : {"auto", "none", "tf-idf", "log-idf"}
         "auto" weighs raw counts by "log-idf" and leaves a corpus alone that is weighted already.
     init : {"auto", "layerwise", "clusters", "nndsvd", "random"}
-        The start of the first training. "auto" is "clusters" where the model weighs the words:
-        topics that tell documents apart; and "layerwise" elsewhere: the smallest error.
+        The start of the first training. "clusters": spherical k-means of the documents, for topics
+        that tell them apart. "layerwise": an NMF of the documents from their singular vectors,
+        then of its codes, for the smallest error. "nndsvd": the singular vectors alone. "random":
+        random numbers. "auto" is "clusters" where the model weighs the words, else "layerwise".
     tol : float
         Stop when a pass lowers the loss by less than this share of it.
     eval_every : int or None
@@ -179,7 +183,10 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         if corpus is not None:
             self.update(corpus, labels=labels)
             if self._trained is None:
-                raise ValueError("the corpus has no words: it has no documents; give only id2word")
+                raise ValueError(
+                    "the corpus has no documents, or is a generator that was read before; for a "
+                    "model that is trained later leave it out and give id2word"
+                )
         elif labels is not None:
             raise ValueError("labels come with their documents: give a corpus, or both to update")
 
@@ -250,7 +257,14 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         ------
         TypeError, ValueError
             Naming the first bad document; or if no document has a word, or the corpus is a
-            one-shot iterator and more than one pass is asked for.
+            one-shot iterator and more than one pass is asked for, or does not give the same
+            documents each time.
+
+        Notes
+        -----
+        The first reading checks all documents, before anything is changed. What is raised after
+        the first whole pass, by a corpus that fails later or by an interruption, leaves the model
+        of the last whole pass, in which the new documents count: do not give them again.
         """
         opt.note_without_meaning(options)
         eval_every = self.eval_every if eval_every is None else opt.whole("eval_every", eval_every)

@@ -235,3 +235,31 @@ def test_weighting_applies_to_every_chunk_once(form):
     corpus = Corpus(form(CORPUS), TERMS, 2, np.float64).weighted(lambda chunk: chunk * 2)
     for _ in range(2):
         np.testing.assert_array_equal(dense(corpus), 2 * expected(CORPUS))
+
+
+class Changing:
+    """A stream that gives other documents in each reading."""
+
+    def __init__(self, *readings):
+        self.readings = iter(readings)
+
+    def __iter__(self):
+        return iter(next(self.readings))
+
+
+@pytest.mark.parametrize("second", [CORPUS[:-1], [*CORPUS, CORPUS[0]], []])
+def test_a_stream_with_another_number_of_documents_in_a_later_reading_is_an_error(second):
+    corpus = Corpus(Changing(CORPUS, second), TERMS, 2, np.float64)
+    assert len(dense(corpus).T) == len(CORPUS)
+    with pytest.raises(ValueError, match=rf"had {len(CORPUS)} documents .* and {len(second)} in"):
+        list(corpus)
+    corpus = Corpus(Changing(CORPUS, second), TERMS, 2, np.float64)
+    list(corpus)
+    with pytest.raises(ValueError, match="must give the same ones each time"):
+        list(corpus.weighted(lambda chunk: chunk * 2))
+
+
+def test_a_reading_that_is_broken_off_tells_nothing_of_the_number_of_documents():
+    corpus = Corpus(Changing(CORPUS, CORPUS, CORPUS), TERMS, 2, np.float64)
+    next(iter(corpus))
+    assert len(list(corpus)) == len(list(corpus))

@@ -315,10 +315,18 @@ def test_the_number_of_a_bad_document_counts_from_the_start_of_the_corpus_in_eve
             ask(corpus)
 
 
-@pytest.mark.parametrize("empty", [[], [[]], [[], [], []], Stream([]), [[(0, 0)], [(1, 0.0)]]])
+@pytest.mark.parametrize("empty", [[[]], [[], [], []], [[(0, 0)], [(1, 0.0)]]])
 def test_a_corpus_without_words_is_an_error(empty):
     with pytest.raises(ValueError, match="the corpus has no words"):
         train(empty)
+
+
+def test_a_corpus_without_documents_is_an_error_that_tells_of_generators():
+    used_up = iter(planted().corpus)
+    list(used_up)
+    for empty, options in (([], {}), (Stream([]), {}), (used_up, {"passes": 1})):
+        with pytest.raises(ValueError, match="no documents, or is a generator that was read"):
+            train(empty, **options)
 
 
 @pytest.mark.parametrize("empty", [[], Stream([])])
@@ -419,6 +427,31 @@ def test_an_interrupted_training_leaves_the_model_of_the_last_whole_pass(error):
     assert_same_topics(model, train(corpus, passes=2, tol=0))
     assert model[corpus[0]]
     model.update(corpus, passes=1)
+
+
+def test_an_update_of_another_kind_of_documents_is_a_warning(caplog):
+    corpus = planted().corpus
+    weighted = list(TfidfModel(corpus)[corpus])
+    for first, later, kinds in (
+        (corpus, weighted, ("weights", "counts")),
+        (weighted, corpus, ("counts", "weights")),
+    ):
+        model = train(first, passes=1)
+        model.update(first, passes=1)
+        assert not [r for r in caplog.records if "convert" in r.getMessage()]
+        model.update(later, passes=1)
+        (message,) = (r.getMessage() for r in caplog.records if "convert" in r.getMessage())
+        assert message.startswith("the new documents hold {} and those of the".format(*kinds))
+        assert kinds[1] in message
+        caplog.clear()
+
+
+def test_more_topics_than_documents_are_a_warning(caplog):
+    corpus = planted().corpus
+    train(corpus[:4], num_topics=(4, 2))
+    assert "will be copies" not in caplog.text
+    train(corpus[:3], num_topics=(4, 2))
+    assert "4 topics for 3 documents" in caplog.text
 
 
 # Training
