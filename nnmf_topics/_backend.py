@@ -93,18 +93,29 @@ class Device:
             cupy.get_default_memory_pool().free_all_blocks()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield function(item) of all items in their order.
+        """Yield function(item) of all items in their order; on the host several at a time.
 
-        To be used while the device is active. On the host several are worked on at a time, few of
-        them read ahead; the results do not depend on the number of threads. A GPU works on one
-        while the next is read.
+        To be used while the device is active. Few items are read ahead, and the results do not
+        depend on the number of threads.
         """
+        return map(function, items) if self.is_gpu else HOST_THREADS.map(function, items)
+
+    def map_ahead(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        """Do as `map`, but let a GPU work on one item while the calling thread reads the next."""
         if not self.is_gpu:
-            return HOST_THREADS.map(function, items)
+            return self.map(function, items)
+        import cupy
+
+        stream = cupy.cuda.get_current_stream()  # that of the thread, as the device is
 
         def work(item: Item) -> Result:
-            with self.active():  # of the thread, not of the process
-                return function(item)
+            with self.active(), stream:
+                try:
+                    return function(item)
+                finally:
+                    self.wait()
 
         return one_ahead(work, items)
 
@@ -129,18 +140,16 @@ class Device:
         """
         if not self.is_gpu:
             return None
-        with (
-            self.active(),
-            _stream_of_copies(self.name) as stream,
-            contextlib.suppress(MemoryError),
-        ):
-            placed = self.put(matrix)
-            stream.synchronize()
+        with self.active(), _stream_of_copies(self.name) as stream:
+            try:
+                placed = self.put(matrix)
+                stream.synchronize()
+            except MemoryError:
+                return None
             return placed
-        return None
 
     def wait(self) -> None:
-        """Return when all that was begun here is done."""
+        """Return when all that this thread has begun here is done."""
         if self.is_gpu:
             import cupy
 
@@ -148,14 +157,13 @@ class Device:
 
 
 @cache
-def _stream_of_copies(name: str) -> Any:
-    """Return the CUDA stream of a device, which is active, for copies beside its computations.
+def _stream_of_copies(_device: str) -> Any:
+    """Return the CUDA stream for copies beside the computations of the device that is active.
 
     One for all times: memory that is kept for reuse is kept for every stream by itself.
     """
     import cupy
 
-    logger.debug("copies to %s go by a stream of their own", name)
     return cupy.cuda.Stream(non_blocking=True)
 
 

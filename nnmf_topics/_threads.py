@@ -98,14 +98,18 @@ def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
 
     Items are read by the calling thread; a second one does all the work.
     """
-    with ThreadPoolExecutor(1, "nnmf_topics") as pool:
-        at_work: Future[Result] | None = None
+    pool = ThreadPoolExecutor(1, "nnmf_topics")
+    at_work: Future[Result] | None = None
+    try:
         for item in items:
+            following = pool.submit(copy_context().run, function, item)
             if at_work is not None:
                 yield at_work.result()
-            at_work = pool.submit(copy_context().run, function, item)
+            at_work = following
         if at_work is not None:
             yield at_work.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # and waits for what has begun
 
 
 HOST_THREADS = HostThreads()

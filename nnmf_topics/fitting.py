@@ -24,7 +24,7 @@ from nnmf_topics.weighting import Statistics, Weighting, WeightingName, fit_weig
 logger = logging.getLogger("nnmf_topics.model")
 
 INIT_SAMPLE = 20_000
-"""The initial factors are made from about so many documents at most."""
+"""The initial factors are made from so many documents at most."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,9 @@ def fit(
         return Trained(factors, evaluation, statistics, weighting, state.history, told)
 
     drawn = weighting(sample.matrix())
+    del sample
     start, memory = _start(drawn, new.documents, plan, known, weighting)
-    del sample, drawn  # the training needs the memory
+    del drawn  # the training needs the memory
     final = training.train(
         chunks,
         start,

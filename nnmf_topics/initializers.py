@@ -11,7 +11,7 @@ from nnmf_topics.clustering import cluster_sums
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
 
-_POWER_ITERATIONS = 12  # with fewer the start depends on luck; see RESULTS.md
+_POWER_ITERATIONS = 12  # with fewer the start depends on luck; see scripts/RESULTS.md
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _SWEEPS, _LAST_SWEEPS = 2, 8
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.125, 0.2
@@ -45,7 +45,7 @@ def initialize(
         For any other name; for X of whole numbers.
     """
     starts: dict[str, Start] = {
-        "layerwise": _layerwise,
+        "layerwise": layerwise,
         "clusters": _clusters,
         "nndsvd": _nndsvd,
         "random": _random,
@@ -71,16 +71,16 @@ def _nndsvd(
     return _stack(X, widths, random_state, alternations=0)
 
 
-def _layerwise(
-    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+def layerwise(
+    X: Matrix,
+    widths: Sequence[int],
+    random_state: np.random.RandomState,
+    evenness: float = _EVENNESS,
 ) -> list[np.ndarray]:
-    return by_energy(X, widths, random_state, _EVENNESS)
+    """Return the start "layerwise" of `initialize`.
 
-
-def by_energy(
-    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, evenness: float = 0.0
-) -> list[np.ndarray]:
-    """Return the start "layerwise", the upper layers weighing documents by all that they have."""
+    Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have.
+    """
     first = unit_columns(nndsvd(X, widths[0], random_state)).astype(X.dtype, copy=False)
     first, codes = alternate(in_parts(X, _PART), first, _ALTERNATIONS)
     return [first, *_above(first, codes, widths[1:], random_state, evenness)]
@@ -103,6 +103,8 @@ def _above(
     evenness: float,
 ) -> list[np.ndarray]:
     """Start the upper layers from codes of the finest, divided by length^evenness."""
+    if not widths:
+        return []
     S = np.concatenate(codes, axis=1)
     # Documents that the topics explain well would decide alone which of them have a parent.
     lengths = np.sqrt(np.sum(S * (first.T @ first @ S), axis=0))

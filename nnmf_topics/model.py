@@ -65,7 +65,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     init : {"auto", "layerwise", "clusters", "nndsvd", "random"}
         The start of the first training. "clusters": spherical k-means of the documents, for topics
         that tell them apart. "layerwise": an NMF of the documents from their singular vectors,
-        then of its codes, for the smallest error. "nndsvd": the singular vectors alone. "random":
+        then of its codes, for a small error. "nndsvd": the singular vectors alone. "random":
         random numbers. "auto" is "clusters" where the model weighs the words, else "layerwise".
     tol : float
         Stop when a pass lowers the loss by less than this share of it.

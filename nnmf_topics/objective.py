@@ -70,7 +70,7 @@ class Objective:
             corpus = part if corpus is None else corpus + part
             self.documents += documents
         if corpus is None:
-            raise ValueError("the corpus has no documents, or can be read only once")
+            raise ValueError("the corpus has no documents, or can be read only once: give a list")
         for target in self.targets:
             if len(target.labels) != self.documents:
                 raise ValueError(f"{len(target.labels)} labels for {self.documents} documents")

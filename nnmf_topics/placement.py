@@ -47,21 +47,27 @@ class PlacedChunks:
         self.in_memory = self._keeps_placed = in_memory
         self._known: dict[int, _Chunk] = {}
         self._most: float = float("inf")
+        self._has_room_beside = True
+        self._beside: dict[int, Matrix | None] = {}
 
     def map(self, work: Work) -> Iterator[tuple[Any, int]]:
         """Yield what the work returns for every chunk, in order, and its number of documents."""
 
-        def done(item: tuple[int, Matrix, slice, Matrix | None]) -> tuple[Any, int]:
+        def done(item: tuple[int, Matrix, slice]) -> tuple[Any, int]:
             return self.one(work, *item), item[1].shape[1]
 
-        return self.device.map(done, self._on_their_way())
+        if self._keeps_placed or not self._has_room_beside:
+            return self.device.map(done, self.numbered())
+        return self.device.map_ahead(done, self._placed_beside())
 
-    def _on_their_way(self) -> Iterator[tuple[int, Matrix, slice, Matrix | None]]:
-        """Yield what `numbered` does, each chunk on the device already where it is streamed."""
+    def _placed_beside(self) -> Iterator[tuple[int, Matrix, slice]]:
+        """Yield what `numbered` does, each chunk on the device already where it has room."""
         for number, on_host, documents in self.numbered():
-            whole = not self._keeps_placed and on_host.shape[1] <= self._most
-            placed = self.device.put_beside(on_host) if whole else None
-            yield number, on_host, documents, placed
+            if self._has_room_beside and on_host.shape[1] <= self._most:
+                self._beside[number] = self.device.put_beside(on_host)
+                if not self._has_room_beside:  # as has turned out meanwhile
+                    self._beside.clear()
+            yield number, on_host, documents
 
     def numbered(self) -> Iterator[tuple[int, Matrix, slice]]:
         """Yield the number of every chunk, the chunk, and its place in the corpus."""
@@ -71,21 +77,14 @@ class PlacedChunks:
             first = documents.stop
             yield number, on_host, documents
 
-    def one(
-        self,
-        work: Work,
-        number: int,
-        on_host: Matrix,
-        documents: slice,
-        placed: Matrix | None = None,
-    ) -> Any:
-        """Do the work on one chunk, as `numbered` yields it, or as it was placed beside."""
+    def one(self, work: Work, number: int, on_host: Matrix, documents: slice) -> Any:
+        """Do the work on one chunk, as `numbered` yields it."""
         chunk = self._known.get(number) or _Chunk(documents)
         if chunk.documents != documents:
             raise ValueError(f"chunk {number} of the corpus changed from one pass to the next")
         found = self._kept_on_device(work, chunk, on_host)
-        if found is None and placed is not None:
-            found = self._once(work, chunk, placed)
+        if found is None:
+            found = self._placed_before(work, chunk, number)
         if found is None:
             found = self._in_parts(work, on_host, chunk.codes, documents)
         summand, codes = found
@@ -113,14 +112,21 @@ class PlacedChunks:
         self.device.release()
         return None
 
-    def _once(self, work: Work, chunk: _Chunk, placed: Matrix) -> tuple[Any, Codes] | None:
-        """Do the work on a chunk that was placed beside; None if there is no room for the work."""
-        with contextlib.suppress(MemoryError):
-            found = work(placed, chunk.codes, chunk.documents)
+    def _placed_before(self, work: Work, chunk: _Chunk, number: int) -> tuple[Any, Codes] | None:
+        """Do the work on a chunk that was placed beside; None if it was not, or lacks the room."""
+        placed = self._beside.pop(number, None)
+        if placed is None:
+            return None
+        try:
+            return work(placed, chunk.codes, chunk.documents)
+        except MemoryError:
+            logger.info("no room on %s for the next documents beside the work", self.device.name)
+        finally:
             self.device.wait()
-            return found
-        self.device.wait()
-        self._halve(placed.shape[1])
+        del placed
+        self._has_room_beside = False
+        self._beside.clear()
+        self.device.release()
         return None
 
     def _in_parts(

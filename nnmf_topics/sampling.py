@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from nnmf_topics._typing import Matrix
 
-_EXCESS = 1.25  # what is kept too much, so that not every chunk is drawn from anew
+_EXCESS = 1.25  # what is kept too much, so that few chunks are drawn from anew
 
 
 class Sample:
@@ -25,14 +25,18 @@ class Sample:
     def __init__(self, size: int, random_state: np.random.RandomState) -> None:
         self._size, self._random = size, random_state
         self._chunks: list[sp.csc_array] = []
-        self._drawn: list[np.ndarray] = []
+        self._numbers: list[np.ndarray] = []
         self._kept = 0
+        self._highest: float | None = None  # number of a document that is kept; None: all are
 
     def of(self, chunks: Iterable[sp.csc_array]) -> Iterator[sp.csc_array]:
         """Yield the chunks as they are, and draw from them on the way."""
         for chunk in chunks:
-            self._chunks.append(chunk)
-            self._kept += chunk.shape[1]
+            if self._highest is None:
+                self._chunks.append(chunk)
+                self._kept += chunk.shape[1]
+            else:
+                self._keep(chunk, self._random.random_sample(chunk.shape[1]))
             if self._kept > _EXCESS * self._size:
                 self._thin()
             yield chunk
@@ -44,12 +48,20 @@ class Sample:
         return sp.hstack(self._chunks, format="csc", dtype=self._chunks[0].dtype)
 
     def _thin(self) -> None:
-        for chunk in self._chunks[len(self._drawn) :]:
-            self._drawn.append(self._random.random_sample(chunk.shape[1]))
-        drawn = np.concatenate(self._drawn)
-        least = np.partition(drawn, self._size - 1)[self._size - 1]
-        stay = [np.flatnonzero(numbers <= least) for numbers in self._drawn]
-        pairs = zip(self._chunks, stay, strict=True)
-        self._chunks = [chunk[:, columns] for chunk, columns in pairs]
-        self._drawn = [numbers[columns] for numbers, columns in zip(self._drawn, stay, strict=True)]
-        self._kept = sum(map(len, stay))
+        """Keep no more than the size."""
+        if self._highest is None:
+            sizes = [chunk.shape[1] for chunk in self._chunks]
+            self._numbers = [self._random.random_sample(size) for size in sizes]
+        numbers = np.concatenate(self._numbers)
+        self._highest = np.partition(numbers, self._size - 1)[self._size - 1]
+        pairs = zip(self._chunks, self._numbers, strict=True)
+        self._chunks, self._numbers, self._kept = [], [], 0
+        for chunk, drawn in pairs:
+            self._keep(chunk, drawn)
+
+    def _keep(self, chunk: sp.csc_array, drawn: np.ndarray) -> None:
+        columns = np.flatnonzero(drawn <= self._highest)
+        if columns.size:
+            self._chunks.append(chunk[:, columns])
+            self._numbers.append(drawn[columns])
+            self._kept += columns.size

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from nnmf_topics._backend import Device
 from nnmf_topics._typing import LossName, Matrix
-from nnmf_topics.initializers import by_energy
+from nnmf_topics.initializers import layerwise
 from nnmf_topics.memory import Memory
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.trained import Trained
@@ -51,7 +51,7 @@ def best_start(
     both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
     with Device("cpu").active():
         # By energy, whatever the model was started from: an old topic stands for many documents.
-        fresh = _numbered_as(known.factors, by_energy(both, widths, random_state))
+        fresh = _numbered_as(known.factors, layerwise(both, widths, random_state, evenness=0))
     with device.active():
         present = Memory(
             [device.put(A) for A in known.factors], known.evaluation.mapped(device.put), loss

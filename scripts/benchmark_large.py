@@ -3,9 +3,9 @@
 All train documents of 20 Newsgroups, the 20,000 most frequent words that are no stop words, widths
 50, 10, every method in a process of its own. This package and the methods of NMF are given tf-idf:
 as a gensim corpus, which has to be read, or as a matrix; in the rows "-counts" raw counts, or the
-matrix that this package makes of them. The others are given raw counts, and so are all in the
-second table. Pachinko allocation (PA, HPA) and hierarchical LDA (HLDA, which finds
-the number of topics) need tomotopy and take many minutes.
+matrix that this package makes of them, whose making is not timed. The others are given raw counts,
+and so are all in the second table. Pachinko allocation (PA, HPA) and hierarchical LDA (HLDA, which
+finds the number of topics) need tomotopy and take many minutes.
 
     pip install -e .
     pip install tomotopy

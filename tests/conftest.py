@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from nnmf_topics._backend import Device, resolve_device
 from nnmf_topics._compiled import _numba, kernels_for
+from nnmf_topics._threads import one_ahead
 
 
 class StrictDevice(Device):
@@ -28,6 +29,9 @@ class StrictDevice(Device):
     def put(self, matrix):
         second = array_api_strict.__array_namespace_info__().devices()[1]
         return array_api_strict.asarray(matrix, device=second)
+
+    def map_ahead(self, function, items):
+        return one_ahead(function, items)
 
     def put_beside(self, matrix):
         return self.put(matrix)

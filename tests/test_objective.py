@@ -1,4 +1,7 @@
 import logging
+import weakref
+from collections import Counter
+from time import sleep
 
 import numpy as np
 import pytest
@@ -6,9 +9,11 @@ import scipy.sparse as sp
 
 from nnmf_topics import objective
 from nnmf_topics._backend import Device, to_host
+from nnmf_topics._threads import one_ahead
 from nnmf_topics.network import evaluate
 from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.placement import PlacedChunks
 
 
 @pytest.fixture
@@ -168,52 +173,132 @@ def test_a_corpus_that_changes_between_passes_is_named(chunks, factors):
             total(factors)
 
 
-class BesideDevice(StreamingDevice):
-    """The same, where the next chunk is placed while the last is worked on."""
+class BesideDevice(Device):
+    """The host, with room for so many documents, where the next chunk is placed beside the work."""
 
     def __init__(self, room):
-        super().__init__(room)
-        object.__setattr__(self, "waits", 0)
+        super().__init__("cpu")
+        object.__setattr__(self, "room", room)
+        object.__setattr__(self, "counts", Counter())
+
+    def put(self, matrix):
+        documents = matrix.shape[1]
+        if self.counts["alive"] + documents > self.room:
+            raise MemoryError
+        self.counts["puts"] += 1
+        self.counts["alive"] += documents
+        placed = matrix.copy()
+        weakref.finalize(placed, self.counts.subtract, {"alive": documents})
+        return placed
 
     def put_beside(self, matrix):
+        self.counts["beside"] += 1
         try:
             return self.put(matrix)
         except MemoryError:
             return None
 
+    def map(self, function, items):
+        return map(function, items)
+
+    def map_ahead(self, function, items):
+        return one_ahead(function, items)
+
     def wait(self):
-        object.__setattr__(self, "waits", self.waits + 1)
+        self.counts["waits"] += 1
+        self.counts["alive while waiting"] += self.counts["alive"] > 0
+
+    def evaluate(self, factors, X, *args):
+        """Evaluate where there is room for as many documents once more."""
+        sleep(0.02)  # until the next are there
+        if self.counts["alive"] + X.shape[1] > self.room:
+            raise MemoryError
+        return evaluate(factors, X, *args)
 
 
-def test_a_streamed_chunk_is_placed_once_and_waited_for(chunks, factors):
-    device = BesideDevice(room=50)
-    found = value(chunks, factors, device, in_memory=False, calls=3)
-    assert_equal(found, value(chunks, factors))
-    assert device.puts == device.waits == 3 * len(chunks)
+@pytest.fixture
+def five():
+    """Five chunks of 20 documents."""
+    X = sp.random_array((40, 100), density=0.3, format="csc", rng=np.random.default_rng(0))
+    return [X[:, first : first + 20] for first in range(0, 100, 20)]
 
 
-def test_chunks_that_are_kept_are_not_placed_beside(chunks, factors, monkeypatch):
-    device = SmallDevice(room=50)
-    monkeypatch.setattr(SmallDevice, "put_beside", lambda *_: pytest.fail("beside"))
-    value(chunks, factors, device, calls=2)
-    assert device.puts == len(chunks)
-
-
-def test_without_room_beside_a_chunk_goes_to_the_device_in_parts(chunks, factors):
-    device = BesideDevice(room=20)
-    assert_equal(value(chunks, factors, device, in_memory=False), value(chunks, factors))
-
-
-@pytest.mark.parametrize("most", [1, 7, 20, 49])
-def test_too_little_memory_to_work_on_what_is_placed_beside_halves_the_documents(
-    chunks, factors, monkeypatch, most
-):
-    expected = value(chunks, factors)
-    monkeypatch.setattr(objective, "evaluate", limited(most, asked := []))
+def test_a_streamed_chunk_is_placed_once_and_waited_for_before_it_goes(five, factors):
     device = BesideDevice(room=1000)
-    assert_equal(value(chunks, factors, device, in_memory=False, calls=3), expected)
-    assert max(asked[-5:]) <= most
-    assert asked.count(33) == (3 if most >= 33 else 1)  # what was too much is not tried again
+    found = value(five, factors, device, in_memory=False, calls=3)
+    assert_equal(found, value(five, factors))
+    places = {name: device.counts[name] for name in ("beside", "puts", "waits")}
+    assert places == dict.fromkeys(places, 3 * len(five))
+    assert device.counts["alive while waiting"] == device.counts["waits"]
+    assert device.counts["alive"] == 0
+
+
+def test_chunks_that_are_kept_are_not_placed_beside(five, factors):
+    device = BesideDevice(room=100)
+    value(five, factors, device, calls=2)
+    assert device.counts["puts"] == len(five)
+    assert device.counts["beside"] == 0
+
+
+def test_chunks_in_memory_that_do_not_fit_are_placed_beside_and_start_from_their_codes(
+    five, factors, monkeypatch
+):
+    starts = []
+
+    def seen(factors, X, norm, loss, near, *rest):
+        starts.append(near)
+        return evaluate(factors, X, norm, loss, near, *rest)
+
+    monkeypatch.setattr(objective, "evaluate", seen)
+    device = BesideDevice(room=60)
+    assert_equal(value(five, factors, device, calls=3), value(five, factors))
+    assert device.counts["beside"] == 2 * len(five)
+    assert all(near is not None for near in starts[len(five) : 3 * len(five)])
+
+
+@pytest.mark.parametrize("room", [41, 50, 59])
+def test_what_is_placed_beside_leaves_where_the_work_needs_its_room(
+    five, factors, monkeypatch, caplog, room
+):
+    device = BesideDevice(room)
+    monkeypatch.setattr(objective, "evaluate", device.evaluate)
+    with caplog.at_level(logging.INFO):
+        found = value(five, factors, device, in_memory=False, calls=3)
+    assert_equal(found, value(five, factors))
+    assert caplog.text.count("no room on cpu for the next documents beside the work") == 1
+    assert "too little memory" not in caplog.text  # 40 are enough
+    assert device.counts["beside"] <= 2
+
+
+@pytest.mark.parametrize("room", [3, 19, 39])
+def test_too_little_memory_with_nothing_beside_halves_the_documents(
+    five, factors, monkeypatch, caplog, room
+):
+    device = BesideDevice(room)
+    monkeypatch.setattr(objective, "evaluate", device.evaluate)
+    found = value(five, factors, device, in_memory=False, calls=3)
+    assert_equal(found, value(five, factors))
+    assert f"going on with {max(n for n in (10, 5, 3, 2, 1) if 2 * n <= room)}" in caplog.text
+
+
+def test_the_work_is_told_the_place_in_the_corpus_of_what_is_placed_beside(five):
+    def work(X, _near, documents):
+        return (documents.start, documents.stop, float(X.sum())), ()
+
+    placed = PlacedChunks(five, BesideDevice(room=1000), in_memory=False)
+    found = [part for part, _ in placed.map(work)]
+    assert found == [(20 * n, 20 * n + 20, float(X.sum())) for n, X in enumerate(five)]
+
+
+def test_any_error_of_the_work_is_waited_for(five, factors, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(objective, "evaluate", fails)
+    device = BesideDevice(room=1000)
+    with pytest.raises(ZeroDivisionError):
+        value(five, factors, device, in_memory=False)
+    assert device.counts["waits"] == 1
 
 
 def test_a_stream_gives_on_every_device_what_chunks_in_memory_give(xp, factors):

@@ -65,3 +65,14 @@ def test_no_more_documents_are_held_than_a_quarter_more_and_a_chunk():
     sample = Sample(40, np.random.RandomState(0))
     for _ in sample.of(numbered(2000, 10)):
         assert sum(chunk.shape[1] for chunk in sample._chunks) <= 50
+        assert len(sample._chunks) <= 50
+
+
+def test_a_long_stream_is_drawn_from_anew_but_a_few_times(monkeypatch):
+    thinned = []
+    thin = Sample._thin
+    monkeypatch.setattr(Sample, "_thin", lambda self: thinned.append(1) or thin(self))
+    sample = Sample(40, np.random.RandomState(0))
+    for _ in sample.of(numbered(40_000, 10)):
+        pass
+    assert 5 <= len(thinned) <= 60  # about log(1000) / log(1.25) = 31
