@@ -7,13 +7,12 @@ from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._backend import Device, namespace
 from nnmf_topics._typing import Array, InitName, Matrix
+from nnmf_topics.alternation import alternate, in_parts
 from nnmf_topics.clustering import cluster_sums
-from nnmf_topics.coordinate_descent import coordinate_descent
-from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
+from nnmf_topics.optimizers import unit_columns
 
 _POWER_ITERATIONS = 12  # with fewer the start depends on luck; see scripts/RESULTS.md
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
-_SWEEPS, _LAST_SWEEPS = 2, 8
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.125, 0.2
 _PART = 2000
 
@@ -124,68 +123,6 @@ def _stack(
         factors.append(A)
         signal = np.concatenate(codes, axis=1)
     return factors
-
-
-def in_parts(X: Matrix, documents: int) -> list[Matrix]:
-    """So many documents at a time, as a pass has them: solving for all at once takes memory."""
-    n = X.shape[1]
-    return [X[:, first : min(first + documents, n)] for first in range(0, n, documents)]
-
-
-def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> tuple[Array, list[Array]]:
-    """Improve the factor of a single NMF by coordinate descent on the codes and on it, in turn.
-
-    Far cheaper than exact codes, and as good where they are only a start. The factor is
-    extrapolated from one step to the next (Ang and Gillis, "Accelerating nonnegative matrix
-    factorization algorithms using extrapolation", 2019), from anew whenever the error rose.
-
-    Parameters
-    ----------
-    parts : Matrices (m, documents)
-    A : Array (m, k) in normal form
-    steps : int
-
-    Returns
-    -------
-    The factor (m, k) in normal form, and its codes (k, documents) of every part.
-    """
-    xp = namespace(A)
-    codes: list[Array] = []
-    ahead, lowest, momentum = A, float("inf"), 1.0
-    for _ in range(steps):
-        codes, XS, SS = _codes(ahead, parts, codes, _SWEEPS)
-        gram = ahead.T @ ahead
-        error = xp.sum(gram * SS, dtype=xp.float64) - 2 * xp.sum(ahead * XS, dtype=xp.float64)
-        momentum = 1.0 if error > lowest else (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        lowest = float(error)
-        moved = kept_alive(coordinate_descent(SS, XS.T, ahead.T, _SWEEPS).T, ahead)
-        beyond = moved + (momentum - 1) / (momentum + 1) * (moved - A)
-        ahead = kept_alive(xp.clip(beyond, 0.0, None), moved)
-        lengths = column_lengths(ahead)
-        A, ahead = moved / lengths, unit_columns(ahead)
-        codes = [S * lengths[:, None] for S in codes]
-    A = unit_columns(A)
-    return A, _codes(A, parts, codes, _LAST_SWEEPS)[0]
-
-
-def _codes(
-    A: Array, parts: Sequence[Matrix], near: Sequence[Array], sweeps: int
-) -> tuple[list[Array], Array, Array]:
-    """Codes of every part, improved from those near, or from zero; the sums X S^T and S S^T."""
-    xp, gram = namespace(A), A.T @ A
-
-    def improved(number: int) -> tuple[Array, Array, Array]:
-        part = parts[number]
-        rhs = (part.T @ A).T
-        start = near[number] if near else xp.zeros_like(rhs)
-        S = coordinate_descent(gram, rhs, start, sweeps)
-        return S, part @ S.T, S @ S.T
-
-    codes, XS, SS = [], 0.0, 0.0
-    for S, data, square in Device("cpu").map(improved, range(len(parts))):
-        codes.append(S)
-        XS, SS = XS + data, SS + square
-    return codes, XS, SS
 
 
 def squared_norm(X: Matrix) -> Array:

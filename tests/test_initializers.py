@@ -6,7 +6,8 @@ import pytest
 import scipy.sparse as sp
 
 from nnmf_topics._backend import to_host
-from nnmf_topics.initializers import alternate, in_parts, initialize, nndsvd, squared_norm
+from nnmf_topics.alternation import alternate, in_parts
+from nnmf_topics.initializers import initialize, nndsvd, squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns

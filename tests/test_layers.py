@@ -31,6 +31,7 @@ LEVELS = (
     {"nnls", "hierarchy_builder", "topic_queries", "document_queries", "label_queries"},
     {"network", "level"},
     {"optimizers", "memory", "queries"},
+    {"alternation"},
     {"initializers"},
     {"placement"},
     {"objective"},
@@ -49,7 +50,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("batched_systems", "support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "clustering", "initializers", "placement"),
+    *("network", "memory", "optimizers", "clustering", "alternation", "initializers", "placement"),
     *("supervision", "objective", "online", "training"),
 )
 
