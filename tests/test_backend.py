@@ -1,14 +1,22 @@
 import sys
-import types
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from contextlib import contextmanager, nullcontext
+from threading import Event, current_thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from nnmf_topics._backend import Device, device_of, namespace, resolve_device, to_host
+from nnmf_topics._backend import (
+    Device,
+    _stream_of_copies,
+    device_of,
+    namespace,
+    resolve_device,
+    to_host,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.bool_])
@@ -147,8 +155,103 @@ def test_cupy_without_a_driver_gives_the_host_and_a_reason(monkeypatch):
         def __init__(self, index):
             raise OSError(f"no driver for {index}")
 
-    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(Device=Runtime))
+    cupy = SimpleNamespace(cuda=SimpleNamespace(Device=Runtime))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     assert resolve_device("auto") == Device("cpu")
     with pytest.raises(RuntimeError, match=r"OSError: no driver for 2; use device=.cpu."):
         resolve_device("cuda:2")
+
+
+# What a GPU is asked for, in its order. The real thing is tested where there is one.
+
+
+class Asked(list):
+    """A stand-in for cupy and cupyx that notes what is asked for, and in which thread."""
+
+    def __init__(self):
+        self.cuda = SimpleNamespace(
+            Device=lambda index: self.within(f"device {index}"),
+            Stream=lambda *, non_blocking: self.stream(f"new {non_blocking=}"),
+            get_current_stream=lambda: self.stream("caller's" if self.is_caller() else "worker's"),
+        )
+        self.scipy = SimpleNamespace(sparse=self)
+        self.caller = current_thread()
+
+    def is_caller(self):
+        return current_thread() is self.caller
+
+    def note(self, what):
+        self.append((what, "caller" if self.is_caller() else "worker"))
+
+    @contextmanager
+    def within(self, what):
+        self.note(f"into {what}")
+        try:
+            yield
+        finally:
+            self.note(f"out of {what}")
+
+    def stream(self, name):
+        asked = self
+
+        class Stream:
+            def __enter__(self):
+                asked.note(f"into {name}")
+                return self
+
+            def __exit__(self, *_):
+                asked.note(f"out of {name}")
+
+            def synchronize(self):
+                asked.note(f"wait for {name}")
+
+        return Stream()
+
+    def errstate(self, **_):
+        return nullcontext()
+
+    def asarray(self, matrix):
+        if matrix.shape[0] > 5:
+            raise MemoryError
+        self.note("put")
+        return matrix
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    asked = Asked()
+    monkeypatch.setitem(sys.modules, "cupy", asked)
+    monkeypatch.setitem(sys.modules, "cupyx", asked)
+    monkeypatch.setitem(sys.modules, "cupyx.scipy", asked)
+    monkeypatch.setitem(sys.modules, "cupyx.scipy.sparse", asked)
+    _stream_of_copies.cache_clear()
+    yield asked
+    _stream_of_copies.cache_clear()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_gpu_works_ahead_on_the_device_and_the_stream_of_the_caller_and_is_waited_for(
+    asked, fails
+):
+    def work(item):
+        asked.note(item)
+        if fails:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        list(Device("cuda:3").map_ahead(work, ["work"]))
+    assert asked == [
+        *(("into device 3", "worker"), ("into caller's", "worker"), ("work", "worker")),
+        *(("wait for worker's", "worker"), ("out of caller's", "worker")),
+        ("out of device 3", "worker"),
+    ]
+
+
+def test_a_gpu_gets_copies_beside_its_work_by_one_stream_which_is_waited_for(asked):
+    device = Device("cuda:3")
+    assert device.put_beside(np.ones((5, 2))).shape == (5, 2)
+    done = [what for what, _ in asked if "device" not in what]
+    stream = "new non_blocking=True"
+    assert done == [f"into {stream}", "put", f"wait for {stream}", f"out of {stream}"]
+    assert device.put_beside(np.ones((6, 2))) is None
+    assert _stream_of_copies("cuda:3") is _stream_of_copies("cuda:3")
