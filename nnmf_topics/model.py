@@ -63,10 +63,11 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     weighting : {"auto", "none", "tf-idf", "log-idf"}
         "auto" weighs raw counts by "log-idf" and leaves a corpus alone that is weighted already.
     init : {"auto", "layerwise", "clusters", "nndsvd", "random"}
-        The start of the first training. "clusters": spherical k-means of the documents, for topics
-        that tell them apart. "layerwise": an NMF of the documents from their singular vectors,
-        then of its codes, for a small error. "nndsvd": the singular vectors alone. "random":
-        random numbers. "auto" is "clusters" where the model weighs the words, else "layerwise".
+        The start of the first training. "clusters": k-means of the documents in latent semantics,
+        for topics that tell them apart. "layerwise": an NMF of the documents from their singular
+        vectors, then of its codes, for a small error. "nndsvd": the singular vectors alone.
+        "random": random numbers. "auto" is "clusters" where the model weighs the words, else
+        "layerwise".
     tol : float
         Stop when a pass lowers the loss by less than this share of it.
     eval_every : int or None
