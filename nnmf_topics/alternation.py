@@ -44,7 +44,7 @@ def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> tuple[Array, lis
         lowest = float(error)
         moved = kept_alive(coordinate_descent(SS, XS.T, ahead.T, _SWEEPS).T, ahead)
         beyond = moved + (momentum - 1) / (momentum + 1) * (moved - A)
-        ahead = kept_alive(xp.clip(beyond, 0.0, None), moved)
+        ahead = kept_alive(xp.maximum(beyond, xp.zeros_like(beyond)), moved)
         lengths = column_lengths(ahead)
         A, ahead = moved / lengths, unit_columns(ahead)
         codes = [S * lengths[:, None] for S in codes]

@@ -37,13 +37,13 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     -------
     Array of shape (k, n), nonnegative. A row without curvature stays as it is.
     """
+    kernels = kernels_for(gram, rhs)
+    if kernels is not None:
+        return _compiled(kernels, gram, rhs, start, sweeps)
     xp = namespace(gram, rhs)
     diagonal = xp.linalg.diagonal(gram)
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
     N = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
-    kernels = kernels_for(gram, rhs)
-    if kernels is not None:
-        return _compiled(kernels, N, diagonal[:, 0], rhs, start, sweeps)
     zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
     # Rows have to be contiguous, whatever the order of what is given.
     constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
@@ -59,17 +59,16 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     return S
 
 
-def _compiled(
-    kernels: ModuleType, N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int
-) -> Array:
+def _compiled(kernels: ModuleType, gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
     """Do the same by compiled loops, many columns on several threads."""
+    gram = np.ascontiguousarray(gram)
     given, near = (np.ascontiguousarray(part.T, rhs.dtype) for part in (rhs, start))
     S = np.empty_like(given)
     width = max(_ENTRIES_OF_A_THREAD // max(S.shape[1], 1), 1)
 
     def descend(first: int) -> None:
         mine = slice(first, first + width)
-        kernels.descend(N, diagonal, given[mine], near[mine], sweeps, S[mine])
+        kernels.descend(gram, given[mine], near[mine], sweeps, S[mine])
 
     deque(HOST_THREADS.map(descend, range(0, len(S), width)), maxlen=0)
     return S.T

@@ -1,21 +1,23 @@
 """Starts: factors in normal form from which training sets out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
-from nnmf_topics._backend import Device, namespace
-from nnmf_topics._typing import Array, InitName, Matrix
+from nnmf_topics._backend import Device
+from nnmf_topics._typing import InitName, Matrix
 from nnmf_topics.alternation import alternate, in_parts
 from nnmf_topics.clustering import cluster_sums
+from nnmf_topics.nndsvd import filled, nndsvd
 from nnmf_topics.optimizers import unit_columns
 
-_POWER_ITERATIONS = 12  # with fewer the start depends on luck; see scripts/RESULTS.md
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
-_EVENNESS, _EVENNESS_OF_CLUSTERS = 0.125, 0.2
+_EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2
+_RESTARTS, _DOCUMENTS_OF_RESTARTS = 20, 1000  # of an upper layer
 _PART = 2000
 
+Fit = tuple[np.ndarray, list[np.ndarray]]
 Start = Callable[[Matrix, Sequence[int], np.random.RandomState], list[np.ndarray]]
 
 
@@ -29,7 +31,8 @@ def initialize(
     name : {"layerwise", "clusters", "nndsvd", "random"}
         "layerwise": each layer from NNDSVD and a few alternating steps on the codes of the layer
         below, as hierarchical NMF goes, but with codes of documents that weigh a little more
-        evenly. "clusters": the first layer from clusters of documents instead, and the layers
+        evenly, and above the first layer from the best of random restarts where that has the
+        smaller error. "clusters": the first layer from clusters of documents instead, and the layers
         above from codes that weigh documents more evenly still: topics that tell documents apart,
         at a slightly larger error. "nndsvd": each layer from NNDSVD alone. "random": uniform in
         [0, 1).
@@ -67,7 +70,12 @@ def _random(
 def _nndsvd(
     X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
 ) -> list[np.ndarray]:
-    return _stack(X, widths, random_state, alternations=0)
+    factors, signal = [], X
+    for k in widths:
+        A, codes = _from_nndsvd(signal, k, random_state, alternations=0)
+        factors.append(A)
+        signal = np.concatenate(codes, axis=1)
+    return factors
 
 
 def layerwise(
@@ -80,93 +88,65 @@ def layerwise(
 
     Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have.
     """
-    first = unit_columns(nndsvd(X, widths[0], random_state)).astype(X.dtype, copy=False)
-    first, codes = alternate(in_parts(X, _PART), first, _ALTERNATIONS)
-    return [first, *_above(first, codes, widths[1:], random_state, evenness)]
+    first, codes = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS)
+    even = _evened(first, codes, evenness)
+    return [first, *_above(even, widths[1:], random_state, _RESTARTS)]
 
 
 def _clusters(
     X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
 ) -> list[np.ndarray]:
     sums = cluster_sums(X, widths[0], random_state)
-    first = unit_columns(_filled(sums, np.max(sums, axis=0) > 0, random_state))
+    first = unit_columns(filled(sums, np.max(sums, axis=0) > 0, random_state))
     first, codes = alternate(in_parts(X, _PART), first, _ALTERNATIONS_OF_CLUSTERS)
-    return [first, *_above(first, codes, widths[1:], random_state, _EVENNESS_OF_CLUSTERS)]
+    even = _evened(first, codes, _EVENNESS_OF_CLUSTERS)
+    return [first, *_above(even, widths[1:], random_state, restarts=0)]
+
+
+def _evened(first: np.ndarray, codes: Sequence[np.ndarray], evenness: float) -> np.ndarray:
+    """Return the codes of the finest layer, divided by length^evenness.
+
+    Documents that the topics explain well would decide alone which of them have a parent.
+    """
+    S = np.concatenate(codes, axis=1)
+    lengths = np.sqrt(np.sum(S * (first.T @ first @ S), axis=0))
+    return np.asarray(S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness))
 
 
 def _above(
-    first: np.ndarray,
-    codes: Sequence[np.ndarray],
-    widths: Sequence[int],
-    random_state: np.random.RandomState,
-    evenness: float,
+    S: np.ndarray, widths: Sequence[int], random_state: np.random.RandomState, restarts: int
 ) -> list[np.ndarray]:
-    """Start the upper layers from codes of the finest, divided by length^evenness."""
-    if not widths:
-        return []
-    S = np.concatenate(codes, axis=1)
-    # Documents that the topics explain well would decide alone which of them have a parent.
-    lengths = np.sqrt(np.sum(S * (first.T @ first @ S), axis=0))
-    S = S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness)
-    return _stack(S, widths, random_state, _ALTERNATIONS)
-
-
-def _stack(
-    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, alternations: int
-) -> list[np.ndarray]:
+    """Start the layers above these codes, each from NNDSVD or the best of random restarts."""
     factors = []
-    signal = X
     for k in widths:
-        A = unit_columns(nndsvd(signal, k, random_state)).astype(X.dtype, copy=False)
-        parts = in_parts(signal, _PART)
-        A, codes = alternate(parts, A, alternations)
-        factors.append(A)
-        signal = np.concatenate(codes, axis=1)
+        found = _from_nndsvd(S, k, random_state, _ALTERNATIONS)
+        if restarts:
+            nominee = _best_of_random(S, k, random_state, restarts)
+            other = alternate(in_parts(S, _PART), nominee, _ALTERNATIONS)
+            # What few documents prefer is not always better for all.
+            found = min(found, other, key=partial(_squared_error, S))
+        factors.append(found[0])
+        S = np.concatenate(found[1], axis=1)
     return factors
 
 
-def squared_norm(X: Matrix) -> Array:
-    """||X||_F^2 as a float64 scalar of the array's namespace."""
-    if hasattr(X, "nnz"):
-        X = X.data
-    xp = namespace(X)
-    X = xp.astype(X, xp.float64)
-    return xp.sum(X * X)
+def _from_nndsvd(X: Matrix, k: int, random_state: np.random.RandomState, alternations: int) -> Fit:
+    A = unit_columns(nndsvd(X, k, random_state)).astype(X.dtype, copy=False)
+    return alternate(in_parts(X, _PART), A, alternations)
 
 
-def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray:
-    """First factor of the nonnegative double SVD, zeros filled with a hundredth of the mean.
-
-    Of every singular pair the dominant of its positive and negative parts is taken (Boutsidis and
-    Gallopoulos, "SVD based initialization: a head start for NMF", 2008). Topics beyond the rank of
-    X, of which the SVD says nothing, start as that noise.
-
-    Parameters
-    ----------
-    X : Matrix (m, n) on the host
-    k : int
-    random_state : numpy.random.RandomState
-
-    Returns
-    -------
-    ndarray (m, k)
-    """
-    rank = min(k, *X.shape)
-    U, s, Vt = randomized_svd(X, rank, n_iter=_POWER_ITERATIONS, random_state=random_state)
-    A = np.zeros((X.shape[0], k), dtype=U.dtype)
-    for j in range(rank):
-        u, v = U[:, j], Vt[j]
-        halves = [(np.maximum(side * u, 0), np.maximum(side * v, 0)) for side in (1, -1)]
-        lengths = [float(np.linalg.norm(a) * np.linalg.norm(b)) for a, b in halves]
-        half, length = halves[int(np.argmax(lengths))][0], max(lengths)
-        if length > 0:
-            A[:, j] = np.sqrt(s[j] * length) / np.linalg.norm(half) * half
-    return _filled(A, A > 0, random_state)
+def _best_of_random(
+    S: np.ndarray, k: int, random_state: np.random.RandomState, restarts: int
+) -> np.ndarray:
+    """Return the factor of least error on some documents, of so many random starts."""
+    if S.shape[1] > _DOCUMENTS_OF_RESTARTS:
+        S = S[:, random_state.choice(S.shape[1], _DOCUMENTS_OF_RESTARTS, replace=False)]
+    starts = (random_state.random_sample((len(S), k)).astype(S.dtype) for _ in range(restarts))
+    fits = (alternate([S], unit_columns(A), _ALTERNATIONS) for A in starts)
+    best: Fit = min(fits, key=partial(_squared_error, S))
+    return best[0]
 
 
-def _filled(A: np.ndarray, known: np.ndarray, random_state: np.random.RandomState) -> np.ndarray:
-    """Write noise to all but the known entries, a hundredth of the mean."""
-    noise = random_state.random_sample(A.shape)
-    noise *= float(A.mean()) / 100 or 1.0  # of A, not of X: units shall not matter
-    np.copyto(A, noise, where=~known, casting="same_kind")
-    return A
+def _squared_error(S: np.ndarray, fit: Fit) -> float:
+    A, codes = fit
+    return float(np.sum((S - A @ np.concatenate(codes, axis=1)) ** 2, dtype=np.float64))

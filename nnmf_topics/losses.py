@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nnmf_topics._backend import namespace
-from nnmf_topics._typing import Array, LossName
+from nnmf_topics._typing import Array, LossName, Matrix
 
 
 class LossGradient(NamedTuple):
@@ -132,3 +132,12 @@ class _Total:
     def result(self) -> LossGradient:
         errors = namespace(self.rhs).stack(self.errors)
         return LossGradient(self.value, errors, self.dcodes, self.V, self.mix, self.upper)
+
+
+def squared_norm(X: Matrix) -> Array:
+    """||X||_F^2 as a float64 scalar of the array's namespace."""
+    if hasattr(X, "nnz"):
+        X = X.data
+    xp = namespace(X)
+    X = xp.astype(X, xp.float64)
+    return xp.sum(X * X)

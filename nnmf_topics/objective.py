@@ -9,7 +9,7 @@ import numpy as np
 
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, LossName, Matrix
-from nnmf_topics.initializers import squared_norm
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation, evaluate, forward
 from nnmf_topics.nnls import Grams, grams_of

@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 
 from nnmf_topics._backend import Device
 from nnmf_topics._typing import InitName, LossName
-from nnmf_topics.initializers import initialize, squared_norm
+from nnmf_topics.initializers import initialize
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import grams_of
 from nnmf_topics.optimizers import GramDescent

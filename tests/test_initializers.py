@@ -7,8 +7,10 @@ import scipy.sparse as sp
 
 from nnmf_topics._backend import to_host
 from nnmf_topics.alternation import alternate, in_parts
-from nnmf_topics.initializers import initialize, nndsvd, squared_norm
+from nnmf_topics.initializers import _above, initialize
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate
+from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.training import train
@@ -131,6 +133,31 @@ def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     A, codes = alternate(in_parts(data, 25), A, 8)
     found, exact = np.hstack([to_host(S) for S in codes]), to_host(nnls(A, data).S)
     assert np.linalg.norm(found - exact) < 1e-2 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("documents", [80, 1500])
+def test_restarts_of_upper_layers_lower_their_error_and_never_raise_it(documents):
+    def error(S, restarts):
+        (A,) = _above(S, [4], np.random.RandomState(1), restarts)
+        return float(np.sum((S - A @ nnls(A, S).S) ** 2))
+
+    gains = []
+    for seed in range(8):
+        S = random_data(seed, 9, documents, density=0.3)
+        gains.append(1 - error(S, restarts=20) / error(S, restarts=0))
+    assert min(gains) > -1e-4
+    assert max(gains) > 2e-3
+
+
+def test_few_documents_do_not_decide_for_all():
+    # The first topics are of so few documents that none is drawn: restarts cannot tell them.
+    rng = np.random.RandomState(0)
+    S = np.kron(np.eye(6), np.ones((1, 1000))) * rng.rand(1, 6000)
+    S[:, :2] = 0
+    S[0, 0] = S[1, 1] = 1e3
+    for seed in range(3):
+        (A,) = _above(S, [2], np.random.RandomState(seed), restarts=3)
+        np.testing.assert_allclose(np.sort(np.max(A[:2], axis=1)), 1, atol=1e-3)
 
 
 def assert_recovered(factors, topics):

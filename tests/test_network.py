@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from gradient_check import assert_gradient
 
 from nnmf_topics._backend import to_host
-from nnmf_topics.initializers import initialize, squared_norm
+from nnmf_topics.initializers import initialize
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate, forward
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import GramDescent

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nnmf_topics._backend import to_host
-from nnmf_topics.initializers import squared_norm
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import GramDescent, _at_least_rounding, unit_columns

@@ -10,13 +10,14 @@ STRIP, LANES = 128, 8
 
 
 @compiled
-def descend(N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int, S: Array) -> None:
-    """Write to S what sweeps make of a start; N (k, k), diagonal (k,), rhs, start and S (n, k)."""
+def descend(gram: Array, rhs: Array, start: Array, sweeps: int, S: Array) -> None:
+    """Write to S what sweeps make of a start; gram (k, k), rhs, start and S (n, k)."""
     n, k = rhs.shape
     zero = rhs.dtype.type(0)
+    N, inverse = _iteration(gram)
     lanes = min(STRIP, (n + LANES - 1) // LANES * LANES)
     block, constant = np.zeros((k, lanes), rhs.dtype), np.zeros((k, lanes), rhs.dtype)
-    row, inverse = np.empty(lanes, rhs.dtype), np.ones(k, rhs.dtype) / diagonal
+    row = np.empty(lanes, rhs.dtype)
     for first in range(0, n, STRIP):
         width = min(STRIP, n - first)
         given, old, new = rhs[first:], start[first:], S[first:]
@@ -37,6 +38,18 @@ def descend(N: Array, diagonal: Array, rhs: Array, start: Array, sweeps: int, S:
 
 
 @helper
+def _iteration(gram: Array) -> tuple[Array, Array]:
+    """Return N, and the inverse of the diagonal, 0 where it is not positive."""
+    N, inverse = np.eye(len(gram), dtype=gram.dtype), np.zeros(len(gram), gram.dtype)
+    for j in range(len(gram)):
+        if gram[j, j] > 0:
+            inverse[j] = 1 / gram[j, j]
+            for i in range(len(gram)):
+                N[j, i] -= gram[j, i] / gram[j, j]
+    return N, inverse
+
+
+@helper
 def _add_combination(weights: Array, rows: Array, count: int, total: Array) -> None:
     """Add the sum of weights[i] * rows[i], four at a time: `total` then is written less often."""
     i = 0
@@ -54,29 +67,49 @@ def _add_combination(weights: Array, rows: Array, count: int, total: Array) -> N
 
 @compiled
 def column_dots(A: Array, B: Array) -> Array:
-    """Scalar products of the columns of A with those of B."""
-    dots = np.zeros(A.shape[1], np.float64)
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
-            dots[j] += A[i, j] * B[i, j]
-    return dots.astype(A.dtype)
+    """Scalar products of the columns of A with those of B, both contiguous."""
+    return _column_dots(A, B).astype(A.dtype)
+
+
+@helper
+def _column_dots(A: Array, B: Array) -> Array:
+    """Do so in double precision, over several rows at a time: a row can be too short to be fast."""
+    k = A.shape[1]
+    rows = _rows_at_a_time(k)
+    width, total = rows * k, np.zeros(rows * k, np.float64)
+    a, b = A.ravel(), B.ravel()
+    whole = len(a) // width * width
+    for first in range(0, whole, width):
+        x, y = a[first : first + width], b[first : first + width]
+        for t in range(width):
+            total[t] += x[t] * y[t]
+    for t in range(len(a) - whole):
+        total[t] += a[whole + t] * b[whole + t]
+    return total.reshape((rows, k)).sum(axis=0)
+
+
+@helper
+def _rows_at_a_time(k: int) -> int:
+    return LANES if k < 64 else 1
 
 
 @compiled
 def to_unit_columns(A: Array) -> Array | None:
     """Scale to unit columns; None where squares might over- or underflow, and for empty columns."""
-    squares = np.zeros(A.shape[1], np.float64)
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
-            squares[j] += A[i, j] * A[i, j]
+    squares = _column_dots(A, A)
     for square in squares:
         if not 1e-18 < square < 1e18:
             return None
-    scale = (1 / np.sqrt(squares)).astype(A.dtype)
+    rows = _rows_at_a_time(A.shape[1])
+    scale = np.empty((rows, A.shape[1]), A.dtype)
+    scale[:] = 1 / np.sqrt(squares)
+    factors = scale.ravel()
     scaled = np.empty_like(A)
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
-            scaled[i, j] = A[i, j] * scale[j]
+    a, b = A.ravel(), scaled.ravel()
+    for first in range(0, len(a), len(factors)):
+        x, y = a[first : first + len(factors)], b[first : first + len(factors)]
+        for t in range(len(x)):
+            y[t] = x[t] * factors[t]
     return scaled
 
 

@@ -10,7 +10,7 @@ from nnmf_topics import options as opt
 from nnmf_topics._typing import Matrix
 from nnmf_topics.baselines.hierarchical import HierarchicalNMF, squared_error
 from nnmf_topics.baselines.multiplicative import raised, settle, times
-from nnmf_topics.initializers import squared_norm
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.nnls import nnls
 
 

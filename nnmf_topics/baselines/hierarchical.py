@@ -14,7 +14,7 @@ from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device
 from nnmf_topics._typing import Matrix
 from nnmf_topics.alternation import in_parts
-from nnmf_topics.initializers import squared_norm
+from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import forward
 from nnmf_topics.optimizers import column_lengths
 
