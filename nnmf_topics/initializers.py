@@ -14,7 +14,7 @@ from nnmf_topics.optimizers import unit_columns
 
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2
-_RESTARTS, _DOCUMENTS_OF_RESTARTS = 20, 1000  # of an upper layer
+_RESTARTS = 20  # of an upper layer
 _PART = 2000
 
 Fit = tuple[np.ndarray, list[np.ndarray]]
@@ -139,8 +139,8 @@ def _best_of_random(
     S: np.ndarray, k: int, random_state: np.random.RandomState, restarts: int
 ) -> np.ndarray:
     """Return the factor of least error on some documents, of so many random starts."""
-    if S.shape[1] > _DOCUMENTS_OF_RESTARTS:
-        S = S[:, random_state.choice(S.shape[1], _DOCUMENTS_OF_RESTARTS, replace=False)]
+    if S.shape[1] > _PART:
+        S = S[:, random_state.choice(S.shape[1], _PART, replace=False)]
     starts = (random_state.random_sample((len(S), k)).astype(S.dtype) for _ in range(restarts))
     fits = (alternate([S], unit_columns(A), _ALTERNATIONS) for A in starts)
     best: Fit = min(fits, key=partial(_squared_error, S))

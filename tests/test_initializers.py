@@ -135,7 +135,7 @@ def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     assert np.linalg.norm(found - exact) < 1e-2 * np.linalg.norm(exact)
 
 
-@pytest.mark.parametrize("documents", [80, 1500])
+@pytest.mark.parametrize("documents", [80, 2500])
 def test_restarts_of_upper_layers_lower_their_error_and_never_raise_it(documents):
     def error(S, restarts):
         (A,) = _above(S, [4], np.random.RandomState(1), restarts)
