@@ -112,7 +112,8 @@ def fit(
     chunks = chunks.weighted(weighting)
 
     def result(state: State) -> Trained:
-        factors = tuple(map(_kept, state.factors))
+        # Views: an `Encoder` makes them read-only, and training goes on with the arrays.
+        factors = tuple(_kept(A).view() for A in state.factors)
         evaluation = state.evaluation.mapped(_kept)
         told = tuple(map(Classifier.of, state.heads, classes))
         return Trained(factors, evaluation, statistics, weighting, state.history, told)

@@ -1,7 +1,6 @@
 """Starts: factors in normal form from which training sets out."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from nnmf_topics.optimizers import unit_columns
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2
 _RESTARTS = 20  # of an upper layer
+_LEAST_GAIN = 1e-4  # of the codes' squares; less would let rounding decide between equals
 _PART = 2000
 
 Fit = tuple[np.ndarray, list[np.ndarray]]
@@ -31,11 +31,11 @@ def initialize(
     name : {"layerwise", "clusters", "nndsvd", "random"}
         "layerwise": each layer from NNDSVD and a few alternating steps on the codes of the layer
         below, as hierarchical NMF goes, but with codes of documents that weigh a little more
-        evenly, and above the first layer from the best of random restarts where that has the
-        smaller error. "clusters": the first layer from clusters of documents instead, and the layers
-        above from codes that weigh documents more evenly still: topics that tell documents apart,
-        at a slightly larger error. "nndsvd": each layer from NNDSVD alone. "random": uniform in
-        [0, 1).
+        evenly; above the first layer the best of random restarts in its place, where that fits
+        these codes better. "clusters": the first layer from clusters of documents instead, and the
+        layers above, without restarts, from codes that weigh documents more evenly still: topics
+        that tell documents apart, at a slightly larger error. "nndsvd": each layer from NNDSVD
+        alone. "random": uniform in [0, 1).
     X : Matrix (terms, documents) on the host
         The corpus, or a sample of it.
     widths : k_0, k_1, ...
@@ -83,70 +83,86 @@ def layerwise(
     widths: Sequence[int],
     random_state: np.random.RandomState,
     evenness: float = _EVENNESS,
+    restarts: int = _RESTARTS,
 ) -> list[np.ndarray]:
     """Return the start "layerwise" of `initialize`.
 
     Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have.
     """
-    first, codes = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS)
-    even = _evened(first, codes, evenness)
-    return [first, *_above(even, widths[1:], random_state, _RESTARTS)]
+    first = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS)
+    return [first[0], *_above(first, widths[1:], random_state, evenness, restarts)]
 
 
 def _clusters(
     X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
 ) -> list[np.ndarray]:
     sums = cluster_sums(X, widths[0], random_state)
-    first = unit_columns(filled(sums, np.max(sums, axis=0) > 0, random_state))
-    first, codes = alternate(in_parts(X, _PART), first, _ALTERNATIONS_OF_CLUSTERS)
-    even = _evened(first, codes, _EVENNESS_OF_CLUSTERS)
-    return [first, *_above(even, widths[1:], random_state, restarts=0)]
+    A = unit_columns(filled(sums, np.max(sums, axis=0) > 0, random_state))
+    first = alternate(in_parts(X, _PART), A, _ALTERNATIONS_OF_CLUSTERS)
+    above = _above(first, widths[1:], random_state, _EVENNESS_OF_CLUSTERS, restarts=0)
+    return [first[0], *above]
 
 
-def _evened(first: np.ndarray, codes: Sequence[np.ndarray], evenness: float) -> np.ndarray:
-    """Return the codes of the finest layer, divided by length^evenness.
+def _above(
+    first: Fit,
+    widths: Sequence[int],
+    random_state: np.random.RandomState,
+    evenness: float,
+    restarts: int,
+) -> list[np.ndarray]:
+    """Start the upper layers from the codes of the finest, divided by length^evenness."""
+    if not widths:
+        return []
+    S = _evened(*first, evenness)
+    factors = []
+    for k in widths:
+        A, codes = _from_nndsvd(S, k, random_state, _ALTERNATIONS)
+        if restarts and k > 1:
+            A, codes = _restarted(S, (A, codes), random_state, restarts)
+        factors.append(A)
+        S = np.concatenate(codes, axis=1)
+    return factors
+
+
+def _evened(A: np.ndarray, codes: Sequence[np.ndarray], evenness: float) -> np.ndarray:
+    """Divide codes by length^evenness.
 
     Documents that the topics explain well would decide alone which of them have a parent.
     """
     S = np.concatenate(codes, axis=1)
-    lengths = np.sqrt(np.sum(S * (first.T @ first @ S), axis=0))
+    lengths = np.sqrt(np.sum(S * (A.T @ A @ S), axis=0))
     return np.asarray(S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness))
 
 
-def _above(
-    S: np.ndarray, widths: Sequence[int], random_state: np.random.RandomState, restarts: int
-) -> list[np.ndarray]:
-    """Start the layers above these codes, each from NNDSVD or the best of random restarts."""
-    factors = []
-    for k in widths:
-        found = _from_nndsvd(S, k, random_state, _ALTERNATIONS)
-        if restarts:
-            nominee = _best_of_random(S, k, random_state, restarts)
-            other = alternate(in_parts(S, _PART), nominee, _ALTERNATIONS)
-            # What few documents prefer is not always better for all.
-            found = min(found, other, key=partial(_squared_error, S))
-        factors.append(found[0])
-        S = np.concatenate(found[1], axis=1)
-    return factors
+def _restarted(
+    S: np.ndarray, found: Fit, random_state: np.random.RandomState, restarts: int
+) -> Fit:
+    """Return the best of some random starts if it fits the codes better than what was found.
+
+    They are tried on a part of the documents; what that prefers is not always better for all.
+    """
+    least = _LEAST_GAIN * float(np.mean(S * S))
+    few = S.shape[1] <= _PART
+    part = S if few else S[:, random_state.choice(S.shape[1], _PART, replace=False)]
+    best, lowest = (found, _mean_square_error(S, found)) if few else (None, np.inf)
+    for _ in range(restarts):
+        A = unit_columns(random_state.random_sample(found[0].shape).astype(S.dtype))
+        fit = alternate([part], A, _ALTERNATIONS)
+        error = _mean_square_error(part, fit)
+        if error < lowest - least:
+            best, lowest = fit, error
+    if few or best is None:
+        return best or found
+    best = alternate(in_parts(S, _PART), best[0], _ALTERNATIONS)
+    gain = _mean_square_error(S, found) - _mean_square_error(S, best)
+    return best if gain > least else found
+
+
+def _mean_square_error(S: np.ndarray, fit: Fit) -> float:
+    A, codes = fit
+    return float(np.mean((S - A @ np.concatenate(codes, axis=1)) ** 2, dtype=np.float64))
 
 
 def _from_nndsvd(X: Matrix, k: int, random_state: np.random.RandomState, alternations: int) -> Fit:
     A = unit_columns(nndsvd(X, k, random_state)).astype(X.dtype, copy=False)
     return alternate(in_parts(X, _PART), A, alternations)
-
-
-def _best_of_random(
-    S: np.ndarray, k: int, random_state: np.random.RandomState, restarts: int
-) -> np.ndarray:
-    """Return the factor of least error on some documents, of so many random starts."""
-    if S.shape[1] > _PART:
-        S = S[:, random_state.choice(S.shape[1], _PART, replace=False)]
-    starts = (random_state.random_sample((len(S), k)).astype(S.dtype) for _ in range(restarts))
-    fits = (alternate([S], unit_columns(A), _ALTERNATIONS) for A in starts)
-    best: Fit = min(fits, key=partial(_squared_error, S))
-    return best[0]
-
-
-def _squared_error(S: np.ndarray, fit: Fit) -> float:
-    A, codes = fit
-    return float(np.sum((S - A @ np.concatenate(codes, axis=1)) ** 2, dtype=np.float64))

@@ -13,20 +13,19 @@ from sklearn.exceptions import NotFittedError
 
 from nnmf_topics import model_file, topics, vocabulary
 from nnmf_topics import options as opt
-from nnmf_topics._backend import resolve_device, to_host
+from nnmf_topics._backend import resolve_device
 from nnmf_topics._persistence import Target, read_model, write_model
-from nnmf_topics._typing import Bow, HeadName, InitChoice, LossName, Matrix
+from nnmf_topics._typing import Bow, HeadName, InitChoice, LossName
 from nnmf_topics.callbacks import PassCallbacks, check_callbacks
 from nnmf_topics.corpus import Source, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document
+from nnmf_topics.encoder import Encoder
 from nnmf_topics.fitting import Plan, fit
 from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
 from nnmf_topics.label_queries import LabelQueries
 from nnmf_topics.labels import Labelling, Labels
 from nnmf_topics.level import Level
-from nnmf_topics.network import forward
-from nnmf_topics.nnls import grams_of
 from nnmf_topics.queries import LayeredQueries
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History
@@ -172,6 +171,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         self._device = resolve_device(device)
         self._trained: Trained | None = None
         self._hierarchy: TopicHierarchy | None = None
+        self._made_encoder: Encoder | None = None
         if corpus is None and id2word is None:
             raise ValueError("give a corpus or id2word, so that the number of terms is known")
         if id2word is None:
@@ -190,6 +190,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
                 )
         elif labels is not None:
             raise ValueError("labels come with their documents: give a corpus, or both to update")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_made_encoder": None}  # it may be on a GPU
 
     def __repr__(self) -> str:
         return str(self)
@@ -339,7 +342,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         if trained is self._trained:
             return  # nor is the hierarchy another one
         self._trained = trained
-        self._hierarchy = None
+        self._hierarchy, self._made_encoder = None, None
         if trained is not None:
             self.num_terms = trained.factors[0].shape[0]
 
@@ -357,8 +360,18 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
 
     @property
     def factors(self) -> tuple[np.ndarray, ...]:
-        """The factors A_0 (terms, k_0), A_1 (k_0, k_1), ..."""
+        """The factors A_0 (terms, k_0), A_1 (k_0, k_1), ...
+
+        They become read-only when documents are first encoded by them.
+        """
         return self._known.factors
+
+    @property
+    def _encoder(self) -> Encoder:
+        known, encoder = self._known, self._made_encoder
+        if encoder is None or encoder.trained is not known:
+            encoder = self._made_encoder = Encoder(known, self._device)
+        return encoder
 
     @property
     def history(self) -> History:
@@ -387,7 +400,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
 
     def topic_lengths(self, layer: int = 0) -> np.ndarray:
         """Return the words that a code of 1 stands for, (k_l,); see `topics.topic_lengths`."""
-        return topics.topic_lengths(self.factors, layer)
+        return self._encoder.lengths(topics.resolve_layer(layer, self.num_layers)).copy()
 
     def topic_masses(self, layer: int = 0) -> np.ndarray:
         """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
@@ -425,22 +438,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     def encode_up_to(self, layer: int, corpus: Source | Bow) -> list[np.ndarray]:
         """Return the codes of documents at the layers 0 to `layer`, as `encode` does."""
         layers = topics.resolve_layer(layer, self.num_layers) + 1
-        known = self._known
-        if is_document(corpus):
-            corpus = [corpus]
-        with self._device.active():
-            factors = [self._device.put(A) for A in known.factors[:layers]]
-            grams = [grams_of(A) for A in factors]
-
-            def codes(chunk: Matrix) -> list[np.ndarray]:
-                X = self._device.put(known.weighting(chunk))
-                return [to_host(S) for S in forward(factors, X, grams=grams).codes]
-
-            chunks = read_chunks(corpus, self.num_terms, self.chunksize, self.dtype)
-            encoded = list(self._device.map(codes, chunks))
-        if not encoded:
-            return [np.zeros((k, 0), self.dtype) for k in self.widths[:layers]]
-        return [np.concatenate(layer_codes, axis=1) for layer_codes in zip(*encoded, strict=True)]
+        documents = [corpus] if is_document(corpus) else corpus
+        chunks = read_chunks(documents, self.num_terms, self.chunksize, self.dtype)
+        return self._encoder(chunks, layers)
 
     def level(self, layer: int = 0) -> Level:
         """Return a layer (0 finest, -1 coarsest) as a gensim topic model of its own."""

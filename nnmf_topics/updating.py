@@ -51,7 +51,7 @@ def best_start(
     both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
     with Device("cpu").active():
         # By energy, whatever the model was started from: an old topic stands for many documents.
-        fresh = _numbered_as(known.factors, layerwise(both, widths, random_state, evenness=0))
+        fresh = _numbered_as(known.factors, layerwise(both, widths, random_state, 0, 0))
     with device.active():
         present = Memory(
             [device.put(A) for A in known.factors], known.evaluation.mapped(device.put), loss

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nnmf_topics._backend import to_host
+from nnmf_topics._backend import Device, to_host
 from nnmf_topics.alternation import alternate, in_parts
-from nnmf_topics.initializers import _above, initialize
+from nnmf_topics.initializers import _from_nndsvd, _restarted, initialize, layerwise
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nndsvd import nndsvd
@@ -136,28 +136,57 @@ def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
 
 
 @pytest.mark.parametrize("documents", [80, 2500])
-def test_restarts_of_upper_layers_lower_their_error_and_never_raise_it(documents):
-    def error(S, restarts):
-        (A,) = _above(S, [4], np.random.RandomState(1), restarts)
-        return float(np.sum((S - A @ nnls(A, S).S) ** 2))
-
+def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
     gains = []
     for seed in range(8):
         S = random_data(seed, 9, documents, density=0.3)
-        gains.append(1 - error(S, restarts=20) / error(S, restarts=0))
+        with Device("cpu").active():
+            found = _from_nndsvd(S, 4, np.random.RandomState(1), 20)
+            best, _ = _restarted(S, found, np.random.RandomState(1), restarts=20)
+        errors = [float(np.sum((S - A @ nnls(A, S).S) ** 2)) for A in (best, found[0])]
+        gains.append(1 - errors[0] / errors[1])
     assert min(gains) > -1e-4
     assert max(gains) > 2e-3
 
 
+def test_the_layerwise_start_restarts_its_upper_layers():
+    gains = []
+    for seed in range(8):
+        X = random_data(seed, 40, 80, density=0.3)
+        restarted = initialize("layerwise", X, (9, 4), np.random.RandomState(1))
+        with Device("cpu").active():
+            plain = layerwise(X, (9, 4), np.random.RandomState(1), restarts=0)
+        np.testing.assert_array_equal(restarted[0], plain[0])
+        S = nnls(plain[0], X).S
+        errors = [float(np.sum((S - A @ nnls(A, S).S) ** 2)) for A in (restarted[1], plain[1])]
+        gains.append(1 - errors[0] / errors[1])
+    assert np.mean(gains) > 1e-3
+
+
 def test_few_documents_do_not_decide_for_all():
-    # The first topics are of so few documents that none is drawn: restarts cannot tell them.
-    rng = np.random.RandomState(0)
-    S = np.kron(np.eye(6), np.ones((1, 1000))) * rng.rand(1, 6000)
-    S[:, :2] = 0
-    S[0, 0] = S[1, 1] = 1e3
-    for seed in range(3):
-        (A,) = _above(S, [2], np.random.RandomState(seed), restarts=3)
-        np.testing.assert_allclose(np.sort(np.max(A[:2], axis=1)), 1, atol=1e-3)
+    class FirstDocuments(np.random.RandomState):
+        def choice(self, *documents_and_size, **_options):
+            return np.arange(documents_and_size[1])
+
+    # Two topics weigh more than all others, in documents that are not among the first.
+    S = np.kron(np.eye(6), np.ones((1, 1000))) * np.random.RandomState(0).rand(1, 6000)
+    S[:, -2:] = 0
+    S[0, -1] = S[1, -2] = 1e3
+    with Device("cpu").active():
+        found = _from_nndsvd(S, 2, np.random.RandomState(0), 20)
+        best, _ = _restarted(S, found, FirstDocuments(0), restarts=3)
+    np.testing.assert_allclose(np.sort(np.max(best[:2], axis=1)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("changed", [sp.csc_array, lambda X: 3 * X], ids=["sparse", "scaled"])
+def test_rounding_does_not_choose_between_equal_restarts(changed, seed):
+    X = separable((6, 3), seed)[0] + 1e-3 * np.random.RandomState(seed).rand(48, 63)
+    starts = [
+        initialize("layerwise", data, (6, 3), np.random.RandomState(0)) for data in (X, changed(X))
+    ]
+    for expected, found in zip(*starts, strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-2)
 
 
 def assert_recovered(factors, topics):

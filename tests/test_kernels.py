@@ -39,7 +39,7 @@ def by_calls(monkeypatch):
 def problems(dtype):
     """Systems of one to many columns and topics, some of them zero."""
     rng = np.random.RandomState(3)
-    for m, k, n in [(9, 1, 1), (12, 5, 63), (30, 8, 64), (40, 9, 65), (80, 33, 300)]:
+    for m, k, n in [(9, 1, 1), (12, 5, 63), (30, 8, 64), (40, 9, 65), (80, 33, 300), (90, 70, 9)]:
         A, X = rng.rand(m, k), rng.rand(m, n) * (rng.rand(m, n) < 0.3)
         if k > 5:
             A[:, 2], X[:, 1] = 0, 0

@@ -16,7 +16,7 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_threads", "_files", "_safetensors", "documents", "options", "random_state"},
     {"_kernels", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"_backend", "_compiled", "clustering", "sampling"},
+    {"_backend", "_compiled", "clustering", "nndsvd", "sampling"},
     {
         "batched_systems",
         "coordinate_descent",
@@ -38,7 +38,7 @@ LEVELS = (
     {"online"},
     {"training"},
     {"trained"},
-    {"updating", "model_file"},
+    {"updating", "model_file", "encoder"},
     {"fitting"},
     {"model", "estimator", "baselines"},
     {"__init__"},
@@ -50,7 +50,8 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
     *("batched_systems", "support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "clustering", "alternation", "initializers", "placement"),
+    *("network", "memory", "optimizers", "clustering", "nndsvd", "alternation", "initializers"),
+    "placement",
     *("supervision", "objective", "online", "training"),
 )
 

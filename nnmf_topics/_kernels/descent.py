@@ -7,6 +7,8 @@ from nnmf_topics._typing import Array
 
 STRIP, LANES = 128, 8
 """Columns at a time, or fewer: as many as there are, rounded up to what one instruction serves."""
+_LONG_ROW = 64
+"""Entries; shorter rows are worked on several at a time, as a loop over one would hardly begin."""
 
 
 @compiled
@@ -73,10 +75,11 @@ def column_dots(A: Array, B: Array) -> Array:
 
 @helper
 def _column_dots(A: Array, B: Array) -> Array:
-    """Do so in double precision, over several rows at a time: a row can be too short to be fast."""
+    """Scalar products of columns in double precision, both arrays contiguous."""
     k = A.shape[1]
     rows = _rows_at_a_time(k)
-    width, total = rows * k, np.zeros(rows * k, np.float64)
+    width = rows * k
+    total = np.zeros(width, np.float64)
     a, b = A.ravel(), B.ravel()
     whole = len(a) // width * width
     for first in range(0, whole, width):
@@ -90,12 +93,15 @@ def _column_dots(A: Array, B: Array) -> Array:
 
 @helper
 def _rows_at_a_time(k: int) -> int:
-    return LANES if k < 64 else 1
+    return LANES if k < _LONG_ROW else 1
 
 
 @compiled
 def to_unit_columns(A: Array) -> Array | None:
-    """Scale to unit columns; None where squares might over- or underflow, and for empty columns."""
+    """Scale the columns of a contiguous array to unit length, if their squares are in range.
+
+    Returns None where squares might over- or underflow, and for empty columns.
+    """
     squares = _column_dots(A, A)
     for square in squares:
         if not 1e-18 < square < 1e18:
@@ -104,7 +110,7 @@ def to_unit_columns(A: Array) -> Array | None:
     scale = np.empty((rows, A.shape[1]), A.dtype)
     scale[:] = 1 / np.sqrt(squares)
     factors = scale.ravel()
-    scaled = np.empty_like(A)
+    scaled = np.empty(A.shape, A.dtype)
     a, b = A.ravel(), scaled.ravel()
     for first in range(0, len(a), len(factors)):
         x, y = a[first : first + len(factors)], b[first : first + len(factors)]
