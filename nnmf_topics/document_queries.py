@@ -116,8 +116,7 @@ class DocumentQueries(LayerView):
 
     def _weights(self, corpus: Source) -> np.ndarray:
         """Words of each document that come from each topic, (docs, num_topics)."""
-        codes = self.model.encode_up_to(self.layer, corpus)[-1]
-        return np.ascontiguousarray((codes * self.model.topic_lengths(self.layer)[:, None]).T)
+        return np.ascontiguousarray(self.model.words_by_topic(self.layer, corpus).T)
 
     def __getitem__(self, bow: Bow | Source) -> Any:
         """Topics of a document, or a lazy corpus of those of every document."""

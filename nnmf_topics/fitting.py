@@ -112,7 +112,7 @@ def fit(
     chunks = chunks.weighted(weighting)
 
     def result(state: State) -> Trained:
-        # Views: an `Encoder` makes them read-only, and training goes on with the arrays.
+        # Views: queries make them read-only, and Numba would compile its loops anew for arrays so.
         factors = tuple(_kept(A).view() for A in state.factors)
         evaluation = state.evaluation.mapped(_kept)
         told = tuple(map(Classifier.of, state.heads, classes))

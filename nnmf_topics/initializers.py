@@ -82,12 +82,14 @@ def layerwise(
     X: Matrix,
     widths: Sequence[int],
     random_state: np.random.RandomState,
+    *,
     evenness: float = _EVENNESS,
     restarts: int = _RESTARTS,
 ) -> list[np.ndarray]:
     """Return the start "layerwise" of `initialize`.
 
-    Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have.
+    Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have. So many
+    random restarts are tried there.
     """
     first = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS)
     return [first[0], *_above(first, widths[1:], random_state, evenness, restarts)]
@@ -141,7 +143,7 @@ def _restarted(
 
     They are tried on a part of the documents; what that prefers is not always better for all.
     """
-    least = _LEAST_GAIN * float(np.mean(S * S))
+    least = _LEAST_GAIN * float(np.mean(S.astype(np.float64) ** 2))
     few = S.shape[1] <= _PART
     part = S if few else S[:, random_state.choice(S.shape[1], _PART, replace=False)]
     best, lowest = (found, _mean_square_error(S, found)) if few else (None, np.inf)
@@ -151,16 +153,19 @@ def _restarted(
         error = _mean_square_error(part, fit)
         if error < lowest - least:
             best, lowest = fit, error
-    if few or best is None:
-        return best or found
-    best = alternate(in_parts(S, _PART), best[0], _ALTERNATIONS)
-    gain = _mean_square_error(S, found) - _mean_square_error(S, best)
-    return best if gain > least else found
+    if best is None:
+        return found
+    if few:
+        return best
+    whole = alternate(in_parts(S, _PART), best[0], _ALTERNATIONS)
+    gain = _mean_square_error(S, found) - _mean_square_error(S, whole)
+    return whole if gain > least else found
 
 
 def _mean_square_error(S: np.ndarray, fit: Fit) -> float:
     A, codes = fit
-    return float(np.mean((S - A @ np.concatenate(codes, axis=1)) ** 2, dtype=np.float64))
+    difference = S - A @ np.concatenate(codes, axis=1)
+    return float(np.mean(difference.astype(np.float64) ** 2))
 
 
 def _from_nndsvd(X: Matrix, k: int, random_state: np.random.RandomState, alternations: int) -> Fit:

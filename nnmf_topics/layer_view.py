@@ -32,9 +32,8 @@ class LayeredModel(Protocol):
     @property
     def term_weights(self) -> np.ndarray | None: ...  # noqa: D102
     def topic_matrix(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
-    def topic_lengths(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
     def topic_masses(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
-    def encode_up_to(self, layer: int, corpus: Source | Bow) -> list[np.ndarray]: ...  # noqa: D102
+    def words_by_topic(self, layer: int, corpus: Source | Bow) -> np.ndarray: ...  # noqa: D102
 
 
 class LayerView:

@@ -19,7 +19,7 @@ from nnmf_topics._typing import Bow, HeadName, InitChoice, LossName
 from nnmf_topics.callbacks import PassCallbacks, check_callbacks
 from nnmf_topics.corpus import Source, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document
-from nnmf_topics.encoder import Encoder
+from nnmf_topics.encoder import encoder_of
 from nnmf_topics.fitting import Plan, fit
 from nnmf_topics.hierarchy import TopicHierarchy
 from nnmf_topics.hierarchy_builder import build_hierarchy
@@ -171,7 +171,6 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         self._device = resolve_device(device)
         self._trained: Trained | None = None
         self._hierarchy: TopicHierarchy | None = None
-        self._made_encoder: Encoder | None = None
         if corpus is None and id2word is None:
             raise ValueError("give a corpus or id2word, so that the number of terms is known")
         if id2word is None:
@@ -190,9 +189,6 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
                 )
         elif labels is not None:
             raise ValueError("labels come with their documents: give a corpus, or both to update")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_made_encoder": None}  # it may be on a GPU
 
     def __repr__(self) -> str:
         return str(self)
@@ -342,7 +338,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         if trained is self._trained:
             return  # nor is the hierarchy another one
         self._trained = trained
-        self._hierarchy, self._made_encoder = None, None
+        self._hierarchy = None
         if trained is not None:
             self.num_terms = trained.factors[0].shape[0]
 
@@ -362,16 +358,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     def factors(self) -> tuple[np.ndarray, ...]:
         """The factors A_0 (terms, k_0), A_1 (k_0, k_1), ...
 
-        They become read-only when documents are first encoded by them.
+        They become read-only with the first question that the model answers.
         """
         return self._known.factors
-
-    @property
-    def _encoder(self) -> Encoder:
-        known, encoder = self._known, self._made_encoder
-        if encoder is None or encoder.trained is not known:
-            encoder = self._made_encoder = Encoder(known, self._device)
-        return encoder
 
     @property
     def history(self) -> History:
@@ -400,7 +389,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
 
     def topic_lengths(self, layer: int = 0) -> np.ndarray:
         """Return the words that a code of 1 stands for, (k_l,); see `topics.topic_lengths`."""
-        return self._encoder.lengths(topics.resolve_layer(layer, self.num_layers)).copy()
+        layer = topics.resolve_layer(layer, self.num_layers)
+        return self._known.topic_lengths(layer).copy()
 
     def topic_masses(self, layer: int = 0) -> np.ndarray:
         """Return the share of each topic in the words of the corpus, (k_l,); sums to 1."""
@@ -437,10 +427,19 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
 
     def encode_up_to(self, layer: int, corpus: Source | Bow) -> list[np.ndarray]:
         """Return the codes of documents at the layers 0 to `layer`, as `encode` does."""
-        layers = topics.resolve_layer(layer, self.num_layers) + 1
+        return self._encoded(self._known, topics.resolve_layer(layer, self.num_layers), corpus)
+
+    def words_by_topic(self, layer: int, corpus: Source | Bow) -> np.ndarray:
+        """Return how many (weighted) words of documents come from each topic, (k_l, documents)."""
+        layer = topics.resolve_layer(layer, self.num_layers)
+        known = self._known  # once: another thread may be training
+        codes = self._encoded(known, layer, corpus)[-1]
+        return np.asarray(codes * known.topic_lengths(layer)[:, None])
+
+    def _encoded(self, known: Trained, layer: int, corpus: Source | Bow) -> list[np.ndarray]:
         documents = [corpus] if is_document(corpus) else corpus
         chunks = read_chunks(documents, self.num_terms, self.chunksize, self.dtype)
-        return self._encoder(chunks, layers)
+        return encoder_of(known, self._device)(chunks, layer + 1)
 
     def level(self, layer: int = 0) -> Level:
         """Return a layer (0 finest, -1 coarsest) as a gensim topic model of its own."""
@@ -492,7 +491,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
             Compressed or not, whatever its name.
         mmap : {None, "r", "r+", "c"}
             Map the factors of an uncompressed path into memory, where processes share them: "r"
-            read-only; "c" writable, without an effect on the file. "r+" acts as "r".
+            read-only; "c" writable until the model is asked, without an effect on the file. "r+"
+            acts as "r".
 
         Raises
         ------

@@ -1,19 +1,21 @@
 """What training leaves behind: plain data, and its form in a file."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from nnmf_topics import options as opt
 from nnmf_topics.labels import Classifier
 from nnmf_topics.network import Evaluation
-from nnmf_topics.topics import topic_term
+from nnmf_topics.topics import topic_lengths, topic_term
 from nnmf_topics.training import History, StopReason
 from nnmf_topics.weighting import Statistics, Weighting, WeightingName
 
 Tensors = dict[str, np.ndarray]
+Made = TypeVar("Made")
 
 _LENGTH_TOLERANCE = 1e-3
 """Single precision sums of many squares are not exact."""
@@ -44,13 +46,30 @@ class Trained:
     weighting: Weighting
     history: History
     classifiers: tuple[Classifier, ...] = ()
-    _topics: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": {}}  # some of it may be on a GPU
+
+    def kept(self, key: Any, make: Callable[[], Made]) -> Made:
+        """Return what was made of the factors under a key, which become read-only by it.
+
+        Else answers could be of old and new factors mixed. A view made before can still be written.
+        """
+        for A in self.factors:
+            A.flags.writeable = False
+        if key not in self._kept:
+            self._kept[key] = make()
+        made: Made = self._kept[key]
+        return made
 
     def topic_matrix(self, layer: int) -> np.ndarray:
         """Return the topics of a layer as word distributions, (k_l, terms); made once."""
-        if layer not in self._topics:
-            self._topics[layer] = topic_term(self.factors, layer)
-        return self._topics[layer]
+        return self.kept(("topics", layer), lambda: topic_term(self.factors, layer))
+
+    def topic_lengths(self, layer: int) -> np.ndarray:
+        """Return the words that a code of 1 stands for, (k_l,); made once."""
+        return self.kept(("lengths", layer), lambda: topic_lengths(self.factors, layer))
 
     def grown(self, num_terms: int) -> Self:
         """Return this for a vocabulary with more terms, of which nothing is known yet."""
@@ -67,7 +86,7 @@ class Trained:
             evaluation=replace(self.evaluation, data=padded(self.evaluation.data)),
             statistics=replace(self.statistics, document_frequency=frequency),
             weighting=self.weighting.grown(num_terms),
-            _topics={},
+            _kept={},
         )
 
     def to_plain(self) -> tuple[Tensors, dict[str, Any]]:
