@@ -358,7 +358,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     def factors(self) -> tuple[np.ndarray, ...]:
         """The factors A_0 (terms, k_0), A_1 (k_0, k_1), ...
 
-        They become read-only with the first question that the model answers.
+        They become read-only by the first question about words or documents: what is made of them
+        for the answer is kept.
         """
         return self._known.factors
 

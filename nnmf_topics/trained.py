@@ -52,7 +52,7 @@ class Trained:
         return self.__dict__ | {"_kept": {}}  # some of it may be on a GPU
 
     def kept(self, key: Any, make: Callable[[], Made]) -> Made:
-        """Return what was made of the factors under a key, which become read-only by it.
+        """Return what was made of the factors, under a key; the factors become read-only by it.
 
         Else answers could be of old and new factors mixed. A view made before can still be written.
         """
