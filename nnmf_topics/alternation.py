@@ -6,6 +6,7 @@ from nnmf_topics._backend import Device, namespace
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
+from nnmf_topics.products import accumulate, project
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
 
@@ -60,10 +61,10 @@ def _codes(
 
     def improved(number: int) -> tuple[Array, Array, Array]:
         part = parts[number]
-        rhs = (part.T @ A).T
+        rhs = project(A, part)
         start = near[number] if near else xp.zeros_like(rhs)
         S = coordinate_descent(gram, rhs, start, sweeps)
-        return S, part @ S.T, S @ S.T
+        return S, accumulate(part, S), S @ S.T
 
     codes, XS, SS = [], 0.0, 0.0
     for S, data, square in Device("cpu").map(improved, range(len(parts))):

@@ -10,10 +10,11 @@ X V^T + A_0 mix, with V of size k_0 x documents and mix of size k_0 x k_0.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nnmf_topics._backend import namespace
 from nnmf_topics._typing import Array, LossName, Matrix
+from nnmf_topics.reductions import inner
 
 
 class LossGradient(NamedTuple):
@@ -41,12 +42,12 @@ class LossGradient(NamedTuple):
     upper: list[Array]
 
 
-def layer_weights(name: LossName, layers: int) -> tuple[float, ...]:
-    """Weight of each layer's term in the loss of that name."""
+def layers_that_count(name: LossName, layers: int) -> tuple[bool, ...]:
+    """Which layers have a term in the loss of that name."""
     if name == "reconstruction":
-        return (0.0,) * (layers - 1) + (1.0,)
+        return (False,) * (layers - 1) + (True,)
     if name in ("layerwise", "energy"):
-        return (1.0,) * layers
+        return (True,) * layers
     raise ValueError(f'loss must be "layerwise", "energy" or "reconstruction", not {name!r}')
 
 
@@ -71,67 +72,86 @@ def evaluate(
     norm : ||X||_F^2
     """
     total = _Total(factors, codes, gram, rhs, norm)
-    for layer, weight in enumerate(layer_weights(name, len(factors))):
+    for layer, counts in enumerate(layers_that_count(name, len(factors))):
         if name == "energy" and layer:
-            total.add_data_term(layer, 0.0)
-            total.add_code_term(layer, weight)
+            total.add_data_term(layer, counts=False)
+            total.add_code_term(layer)
         else:
-            total.add_data_term(layer, weight)
+            total.add_data_term(layer, counts)
     return total.result()
 
 
 class _Total:
-    """A sum of terms and of their derivatives, at some factors and codes."""
+    """A sum of terms, and of half their derivatives, at some factors and codes."""
 
     def __init__(
         self, factors: Sequence[Array], codes: Sequence[Array], gram: Array, rhs: Array, norm: Array
     ) -> None:
-        xp = namespace(rhs)
         self.factors, self.codes = factors, codes
         self.gram, self.rhs, self.norm = gram, rhs, norm
-        self.value = xp.zeros_like(norm)
+        self.value = namespace(norm).zeros_like(norm)
         self.errors: list[Array] = []
-        self.dcodes = [xp.zeros_like(S) for S in codes]
-        self.V, self.mix = xp.zeros_like(rhs), xp.zeros_like(gram)
-        self.upper = [xp.zeros_like(A) for A in factors[1:]]
+        self.dcodes: list[Array | None] = [None] * len(codes)
+        self.R: Any = None  # sum of R and of R R^T over the terms of the data
+        self.RR: Any = None
+        self.upper: list[Array | None] = [None] * (len(factors) - 1)
 
-    def add_data_term(self, layer: int, weight: float) -> None:
-        """Note the squared error of a layer, and add weight ||X - A_0 ... A_l S_l||^2."""
-        xp = namespace(self.rhs)
+    def add_data_term(self, layer: int, counts: bool) -> None:
+        """Note the squared error of a layer, ||X - A_0 ... A_l S_l||^2, and add it if it counts."""
         below = self.factors[1 : layer + 1]
         steps = [self.codes[layer]]  # S_l, A_l S_l, ..., A_1 ... A_l S_l = R
         for A in reversed(below):
-            steps.append(A @ steps[-1])
+            steps.append(_times(A, steps[-1]))
         R = steps.pop()
-        slope = self.gram @ R - self.rhs
+        slope = _times(self.gram, R) - self.rhs
         # Near an exact fit the difference of the terms can come out below zero.
-        error = self.norm + xp.sum((slope - self.rhs) * R, dtype=xp.float64)
-        error = xp.maximum(error, xp.zeros_like(error))
+        error = self.norm + inner(slope - self.rhs, R)
+        error = namespace(error).maximum(error, 0 * error)
         self.errors.append(error)
-        if weight == 0:
+        if not counts:
             return
-        self.value = self.value + weight * error
-        self.V = self.V - (2 * weight) * R
-        self.mix = self.mix + (2 * weight) * (R @ R.T)
-        carried = (2 * weight) * slope
+        self.value = self.value + error
+        self.R, self.RR = _plus(self.R, R), _plus(self.RR, R @ R.T)
         for depth, A in enumerate(below):
-            self.upper[depth] = self.upper[depth] + carried @ steps.pop().T
-            carried = A.T @ carried
-        self.dcodes[layer] = self.dcodes[layer] + carried
+            self.upper[depth] = _plus(self.upper[depth], slope @ steps.pop().T)
+            slope = _times(A.T, slope)
+        self.dcodes[layer] = _plus(self.dcodes[layer], slope)
 
-    def add_code_term(self, layer: int, weight: float) -> None:
-        """Add weight ||S_{l-1} - A_l S_l||^2."""
-        xp = namespace(self.rhs)
+    def add_code_term(self, layer: int) -> None:
+        """Add ||S_{l-1} - A_l S_l||^2."""
         A, S = self.factors[layer], self.codes[layer]
-        E = self.codes[layer - 1] - A @ S
-        self.value = self.value + weight * xp.sum(E * E, dtype=xp.float64)
-        self.upper[layer - 1] = self.upper[layer - 1] - (2 * weight) * (E @ S.T)
-        self.dcodes[layer - 1] = self.dcodes[layer - 1] + (2 * weight) * E
-        self.dcodes[layer] = self.dcodes[layer] - (2 * weight) * (A.T @ E)
+        E = self.codes[layer - 1] - _times(A, S)
+        self.value = self.value + inner(E, E)
+        self.upper[layer - 1] = _plus(self.upper[layer - 1], -(E @ S.T))
+        self.dcodes[layer - 1] = _plus(self.dcodes[layer - 1], E)
+        self.dcodes[layer] = _plus(self.dcodes[layer], -_times(A.T, E))
 
     def result(self) -> LossGradient:
-        errors = namespace(self.rhs).stack(self.errors)
-        return LossGradient(self.value, errors, self.dcodes, self.V, self.mix, self.upper)
+        xp = namespace(self.rhs)
+
+        def twice(halves: Sequence[Array | None], like: Sequence[Array]) -> list[Array]:
+            return [
+                xp.zeros_like(a) if half is None else 2 * half
+                for half, a in zip(halves, like, strict=True)
+            ]
+
+        return LossGradient(
+            self.value,
+            xp.stack(self.errors),
+            twice(self.dcodes, self.codes),
+            -2 * self.R,
+            2 * self.RR,
+            twice(self.upper, self.factors[1:]),
+        )
+
+
+def _times(M: Array, S: Array) -> Array:
+    """Return M S; in memory documents follow each other, as in S."""
+    return (S.T @ M.T).T
+
+
+def _plus(total: Array | None, term: Array) -> Array:
+    return term if total is None else total + term
 
 
 def squared_norm(X: Matrix) -> Array:
@@ -140,4 +160,4 @@ def squared_norm(X: Matrix) -> Array:
         X = X.data
     xp = namespace(X)
     X = xp.astype(X, xp.float64)
-    return xp.sum(X * X)
+    return inner(X, X)

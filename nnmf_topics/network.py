@@ -9,9 +9,10 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from nnmf_topics import losses
-from nnmf_topics._backend import namespace
 from nnmf_topics._typing import Array, LossName, Matrix
 from nnmf_topics.nnls import Adjoint, Grams, Solution, nnls
+from nnmf_topics.products import accumulate
+from nnmf_topics.reductions import column_sums
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,6 @@ def evaluate(
     X is read by two products with k_0 columns: A_0^T X, and X (V + U_0)^T that serves the loss and
     the first layer's derivative together.
     """
-    xp = namespace(norm)
     codes, gram, rhs, pullback = forward(factors, X, near, grams)
     term = losses.evaluate(loss, factors, codes, gram, rhs, norm)
     value, slopes = term.value, term.codes
@@ -149,10 +149,10 @@ def evaluate(
         value=value,
         errors=term.errors,
         norm=norm,
-        data=X @ (term.V + first.U).T,
+        data=accumulate(X, term.V + first.U),
         mix=term.mix + first.mix,
         upper=tuple(upper),
         curvature=(term.mix, *(S @ S.T for S in codes[1:])),
-        usage=tuple(xp.sum(S, axis=1) for S in codes),
+        usage=tuple(column_sums(S.T) for S in codes),
     )
     return result, codes

@@ -16,6 +16,7 @@ from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.pivoting import solve
+from nnmf_topics.products import project
 from nnmf_topics.support_systems import SupportSystems
 
 _COLD_SWEEPS, _WARM_SWEEPS = 4, 2
@@ -84,7 +85,7 @@ def nnls(A: Array, X: Matrix, near: Array | None = None, grams: Grams | None = N
     The solution is piecewise smooth; where a support changes this is a one-sided derivative.
     """
     gram, safe = grams or grams_of(A)
-    rhs = (X.T @ A).T
+    rhs = project(A, X)
     systems = SupportSystems(safe, _likely_support(safe, rhs, near))
     S = solve(safe, rhs, systems)
 

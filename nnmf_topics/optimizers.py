@@ -14,6 +14,7 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.network import Evaluation
+from nnmf_topics.reductions import column_dots, column_sums
 
 _SWEEPS = 2
 _INNER_STEPS = 30
@@ -53,21 +54,6 @@ def column_lengths(A: Array) -> Array:
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
     squares = column_sums((A / largest) ** 2)
     return largest * xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
-
-
-def column_sums(A: Array) -> Array:
-    """Sum the columns of a tall array."""
-    if isinstance(A, np.ndarray):  # several times as fast as `sum` where rows are contiguous
-        return np.einsum("ij->j", A)
-    return namespace(A).sum(A, axis=0)
-
-
-def column_dots(A: Array, B: Array) -> Array:
-    """Scalar products of the columns of A with those of B, tall arrays both."""
-    kernels = kernels_for(A, B)
-    if kernels is None:
-        return column_sums(A * B)
-    return kernels.column_dots(np.ascontiguousarray(A), np.ascontiguousarray(B))
 
 
 class GramDescent:

@@ -84,16 +84,20 @@ def _solve_by_columns(
     kernels: ModuleType, gram: Array, rhs: Array, systems: SupportSystems
 ) -> Array:
     """Do the same by compiled loops, to which a column alone is not dearer than among others."""
-    codes, support = np.ascontiguousarray(systems.solve(rhs).T), systems.support.T.copy()
+    rows, support = np.ascontiguousarray(rhs.T), np.ascontiguousarray(systems.support.T)
+    codes = np.ascontiguousarray(systems.solve(rhs).T)
     tolerance = rhs.dtype.type(np.finfo(rhs.dtype).eps ** 0.75)
-    rows = np.ascontiguousarray(rhs.T)
-    moved, open_ = kernels.pivot(gram, rows, codes, support, tolerance, _MOST_ROUNDS, _PATIENCE)
-    if open_.size:
-        logger.debug("pivoting left %d documents to the active set method", open_.size)
-        codes[open_] = _active_set(gram, rhs[:, open_]).T
-        support[open_] = codes[open_] > 0
-    if moved.size:
-        systems.move(moved, support[moved].T)
+    lengths = np.sqrt(gram.diagonal())
+    wrong = kernels.wrong_columns(codes @ gram, rows, codes, support, lengths, tolerance)
+    if wrong.size:
+        rows, moved, support = rows[wrong], codes[wrong], support[wrong]
+        open_ = kernels.pivot(gram, rows, moved, support, tolerance, _MOST_ROUNDS, _PATIENCE)
+        if open_.size:
+            logger.debug("pivoting left %d documents to the active set method", open_.size)
+            moved[open_] = _active_set(gram, rows[open_].T).T
+            support[open_] = moved[open_] > 0
+        codes[wrong] = moved
+        systems.move(wrong, support.T)
     return codes.T
 
 

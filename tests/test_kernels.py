@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from nnmf_topics import coordinate_descent as coordinate_descent_module
 from nnmf_topics._backend import Device
@@ -12,7 +13,9 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.initializers import initialize
 from nnmf_topics.nnls import nnls
-from nnmf_topics.optimizers import column_dots, unit_columns
+from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.products import accumulate, project
+from nnmf_topics.reductions import column_dots, inner
 from nnmf_topics.training import train
 
 if kernels_for(np.ones(1)) is None:
@@ -69,6 +72,39 @@ def test_codes_and_their_derivatives_are_those_of_the_array_functions(by_calls, 
         np.testing.assert_allclose(found.S, expected.S, rtol, atol=rtol)
         ours, theirs = found.pullback(dS), by_calls(expected.pullback, dS)
         np.testing.assert_allclose(ours.U, theirs.U, rtol, atol=rtol * np.max(np.abs(theirs.U)))
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 1e-5)])
+def test_products_with_sparse_data_are_those_of_scipy(dtype, rtol, index):
+    # Every number of topics that lanes of eight and groups of 32 can be left with, and no document.
+    rng = np.random.RandomState(5)
+    X = sp.random_array((60, 31), density=0.2, format="csc", dtype=dtype, rng=rng)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    for k in range(1, 76):
+        for documents in (X, X[:, :0]):
+            A, S = rng.standard_normal((60, k)), rng.standard_normal((k, documents.shape[1]))
+            A, S = A.astype(dtype), S.astype(dtype)
+            np.testing.assert_allclose(project(A, documents), (documents.T @ A).T, rtol, atol=rtol)
+            found, expected = accumulate(documents, S), documents @ S.T
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, expected, rtol, atol=10 * rtol)
+
+
+def test_products_of_shapes_that_do_not_fit_are_refused():
+    X, wrong = sp.csc_array(np.eye(9)), np.ones((10, 8))
+    with pytest.raises(ValueError, match="dimension mismatch"):
+        project(wrong, X)
+    with pytest.raises(ValueError, match="dimension mismatch"):
+        accumulate(X, wrong.T)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sums_of_products_are_added_up_in_double_precision(by_calls, dtype):
+    A = np.full((3, 40_000), 0.1, dtype)
+    A[0, 0] = 1e4
+    assert inner(A, A) == pytest.approx(np.sum(A.astype(np.float64) ** 2), rel=1e-7)
+    assert by_calls(inner, A, A) == pytest.approx(inner(A, A), rel=1e-7)
 
 
 @DTYPES
@@ -170,11 +206,11 @@ def test_a_numba_that_does_not_work_is_named_and_done_without(tmp_path, error):
     assert error.split("'")[1] in done.stderr
 
 
-def test_a_tile_is_as_wide_as_its_columns_need_and_as_large_as_their_supports():
-    support = np.arange(9)[None, :] < (np.arange(70) % 3 + 1)[:, None]
-    order, rows, systems = by_size(support)
+def test_a_tile_of_eight_columns_is_as_tall_as_the_largest_of_their_supports():
+    sizes = np.random.RandomState(0).randint(0, 6, 70)
+    order, rows, systems = by_size(np.arange(5)[None, :] < sizes[:, None])
     np.testing.assert_array_equal(np.sort(order), np.arange(70))
-    assert np.all(np.diff(support.sum(axis=1)[order]) >= 0)
-    # 64 columns of up to 3 topics, then 6 columns in 8 lanes.
-    np.testing.assert_array_equal(rows, [0, 3 * 64, 3 * 64 + 3 * 8])
-    np.testing.assert_array_equal(systems, [0, 9 * 64, 9 * 64 + 9 * 8])
+    assert np.all(np.diff(sizes[order]) >= 0)
+    largest = np.array([sizes[order[first : first + 8]].max() for first in range(0, 70, 8)])
+    np.testing.assert_array_equal(np.diff(rows), largest * 8)
+    np.testing.assert_array_equal(np.diff(systems), largest * (largest + 1) // 2 * 8)

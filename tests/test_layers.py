@@ -20,6 +20,8 @@ LEVELS = (
     {
         "batched_systems",
         "coordinate_descent",
+        "products",
+        "reductions",
         "topic",
         "vocabulary",
         "comparison",
@@ -49,8 +51,18 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 
 # The first levels of the way of the data: they run where gensim is absent.
 ENGINE = (
-    *("batched_systems", "support_systems", "coordinate_descent", "pivoting", "nnls", "losses"),
-    *("network", "memory", "optimizers", "clustering", "nndsvd", "alternation", "initializers"),
+    *("batched_systems", "support_systems", "coordinate_descent", "pivoting", "products", "nnls"),
+    *(
+        "reductions",
+        "losses",
+        "network",
+        "memory",
+        "optimizers",
+        "clustering",
+        "nndsvd",
+        "alternation",
+        "initializers",
+    ),
     "placement",
     *("supervision", "objective", "online", "training"),
 )

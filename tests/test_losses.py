@@ -100,15 +100,15 @@ def test_partial_derivatives_equal_central_differences(xp, name, layers):
     assert_gradient(value, [*factors, *codes], gradient, rng=rng, step=1e-3, rtol=1e-8)
 
 
-def test_the_weights_of_the_layers():
-    assert losses.layer_weights("layerwise", 3) == (1, 1, 1)
-    assert losses.layer_weights("energy", 2) == (1, 1)
-    assert losses.layer_weights("reconstruction", 3) == (0, 0, 1)
+def test_which_layers_count():
+    assert losses.layers_that_count("layerwise", 3) == (True, True, True)
+    assert losses.layers_that_count("energy", 2) == (True, True)
+    assert losses.layers_that_count("reconstruction", 3) == (False, False, True)
 
 
 def test_an_unknown_loss_is_named():
     with pytest.raises(ValueError, match="not 'frobenius'"):
-        losses.layer_weights("frobenius", 2)
+        losses.layers_that_count("frobenius", 2)
 
 
 def test_of_one_layer_all_losses_are_one(xp):

@@ -291,14 +291,17 @@ def test_the_work_is_told_the_place_in_the_corpus_of_what_is_placed_beside(five)
 
 
 def test_any_error_of_the_work_is_waited_for(five, factors, monkeypatch):
+    begun = []  # one or two: the second may have begun when the first has failed
+
     def fails(*_):
+        begun.append(True)
         raise ZeroDivisionError
 
     monkeypatch.setattr(objective, "evaluate", fails)
     device = BesideDevice(room=1000)
     with pytest.raises(ZeroDivisionError):
         value(five, factors, device, in_memory=False)
-    assert device.counts["waits"] == 1
+    assert device.counts["waits"] == len(begun) > 0
 
 
 def test_a_stream_gives_on_every_device_what_chunks_in_memory_give(xp, factors):

@@ -11,9 +11,11 @@ from nnmf_topics._kernels.descent import (
     accelerated_descent,
     column_dots,
     descend,
+    inner,
     to_unit_columns,
 )
-from nnmf_topics._kernels.pivoting import pivot
+from nnmf_topics._kernels.pivoting import pivot, wrong_columns
+from nnmf_topics._kernels.products import gather, scatter
 from nnmf_topics._kernels.systems import by_size, factorise, substitute
 
 __all__ = [
@@ -22,7 +24,11 @@ __all__ = [
     "column_dots",
     "descend",
     "factorise",
+    "gather",
+    "inner",
     "pivot",
+    "scatter",
     "substitute",
     "to_unit_columns",
+    "wrong_columns",
 ]

@@ -17,6 +17,11 @@ def helper(function: Callable[..., Any]) -> Any:
     return numba.njit(**_OPTIONS)(function)
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """Do so, its statements being put in the place of every call."""
+    return numba.njit(inline="always", **_OPTIONS)(function)
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function that is called from Python.
 

@@ -1,12 +1,15 @@
 """The loops of `coordinate_descent` and of the step of `optimizers`."""
 
+from typing import Any
+
 import numpy as np
 
-from nnmf_topics._kernels.compiling import compiled, helper
+from nnmf_topics._kernels.compiling import compiled, helper, inlined
+from nnmf_topics._kernels.lanes import LANES, add_product, greater, load, store, transpose, zeros
 from nnmf_topics._typing import Array
 
-STRIP, LANES = 128, 8
-"""Columns at a time, or fewer: as many as there are, rounded up to what one instruction serves."""
+STRIP = 8 * LANES
+"""Columns at a time: as many sums as keep the processor busy, and fit its registers."""
 _LONG_ROW = 64
 """Entries; shorter rows are worked on several at a time, as a loop over one would hardly begin."""
 
@@ -15,28 +18,24 @@ _LONG_ROW = 64
 def descend(gram: Array, rhs: Array, start: Array, sweeps: int, S: Array) -> None:
     """Write to S what sweeps make of a start; gram (k, k), rhs, start and S (n, k)."""
     n, k = rhs.shape
-    zero = rhs.dtype.type(0)
     N, inverse = _iteration(gram)
-    lanes = min(STRIP, (n + LANES - 1) // LANES * LANES)
-    block, constant = np.zeros((k, lanes), rhs.dtype), np.zeros((k, lanes), rhs.dtype)
-    row = np.empty(lanes, rhs.dtype)
+    block, constant = np.zeros((k, STRIP), rhs.dtype), np.zeros((k, STRIP), rhs.dtype)
+    # Parts of arrays are counted references, which cost more than what is done with a row.
+    N, rows, constants = N.ravel(), block.ravel(), constant.ravel()
     for first in range(0, n, STRIP):
         width = min(STRIP, n - first)
-        given, old, new = rhs[first:], start[first:], S[first:]
-        # Row after row: rows begin in the same lines of the cache, which holds few such.
+        _to_rows(start, first, width, block)
+        _to_rows(rhs, first, width, constant)
         for j in range(k):
-            for c in range(width):
-                block[j, c] = old[c, j]
-                constant[j, c] = given[c, j] * inverse[j]
-        for _ in range(sweeps):
-            for j in range(k):
-                row[:] = constant[j]
-                _add_combination(N[j], block, k, row)
-                for c in range(lanes):
-                    block[j, c] = max(row[c], zero)
-        for j in range(k):
-            for c in range(width):
-                new[c, j] = block[j, c]
+            for c in range(STRIP):
+                constant[j, c] *= inverse[j]
+        if width > STRIP // 2:
+            for j in range(sweeps * k):
+                _minimise_row(j % k, k, N, constants, rows)
+        else:
+            for j in range(sweeps * k):
+                _minimise_short_row(j % k, k, N, constants, rows, width)
+        _from_rows(block, first, width, S)
 
 
 @helper
@@ -51,26 +50,95 @@ def _iteration(gram: Array) -> tuple[Array, Array]:
     return N, inverse
 
 
+@inlined
+def _minimise_row(j: int, k: int, N: Array, constants: Array, rows: Array) -> None:
+    """Set row j to constant + sum_i N_ji rows_i, or 0 where that is negative."""
+    row, zero = j * STRIP, zeros(rows)
+    a, b = load(constants, row), load(constants, row + 8)
+    c, d = load(constants, row + 16), load(constants, row + 24)
+    e, f = load(constants, row + 32), load(constants, row + 40)
+    g, h = load(constants, row + 48), load(constants, row + 56)
+    for i in range(k):
+        weight, t = N[j * k + i], i * STRIP
+        a, b = add_product(a, weight, load(rows, t)), add_product(b, weight, load(rows, t + 8))
+        c, d = (
+            add_product(c, weight, load(rows, t + 16)),
+            add_product(d, weight, load(rows, t + 24)),
+        )
+        e, f = (
+            add_product(e, weight, load(rows, t + 32)),
+            add_product(f, weight, load(rows, t + 40)),
+        )
+        g, h = (
+            add_product(g, weight, load(rows, t + 48)),
+            add_product(h, weight, load(rows, t + 56)),
+        )
+    store(greater(a, zero), rows, row)
+    store(greater(b, zero), rows, row + 8)
+    store(greater(c, zero), rows, row + 16)
+    store(greater(d, zero), rows, row + 24)
+    store(greater(e, zero), rows, row + 32)
+    store(greater(f, zero), rows, row + 40)
+    store(greater(g, zero), rows, row + 48)
+    store(greater(h, zero), rows, row + 56)
+
+
+@inlined
+def _minimise_short_row(
+    j: int, k: int, N: Array, constants: Array, rows: Array, width: int
+) -> None:
+    """Do so for the first columns only."""
+    for t in range(0, width, LANES):
+        a = load(constants, j * STRIP + t)
+        for i in range(k):
+            a = add_product(a, N[j * k + i], load(rows, i * STRIP + t))
+        store(greater(a, zeros(rows)), rows, j * STRIP + t)
+
+
+@inlined
+def _to_rows(columns: Array, first: int, width: int, block: Array) -> None:
+    """Transpose columns (n, k) from the first on, so many, to a block (k, STRIP)."""
+    k, whole = columns.shape[1], _whole(width, columns)
+    source, target = columns.ravel(), block.ravel()
+    for c in range(0, whole, LANES):
+        for i in range(0, k, LANES):
+            j = min(i, k - LANES)  # the last may overlap, and write the same again
+            transpose(source, (first + c) * k + j, k, target, j * STRIP + c, STRIP)
+    for c in range(whole, width):
+        for j in range(k):
+            block[j, c] = columns[first + c, j]
+
+
+@inlined
+def _from_rows(block: Array, first: int, width: int, columns: Array) -> None:
+    """Transpose back."""
+    k, whole = columns.shape[1], _whole(width, columns)
+    source, target = block.ravel(), columns.ravel()
+    for c in range(0, whole, LANES):
+        for i in range(0, k, LANES):
+            j = min(i, k - LANES)
+            transpose(source, j * STRIP + c, STRIP, target, (first + c) * k + j, k)
+    for c in range(whole, width):
+        for j in range(k):
+            columns[first + c, j] = block[j, c]
+
+
 @helper
-def _add_combination(weights: Array, rows: Array, count: int, total: Array) -> None:
-    """Add the sum of weights[i] * rows[i], four at a time: `total` then is written less often."""
-    i = 0
-    while i + 4 <= count:
-        a, b, c, d = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-        for t in range(len(total)):
-            total[t] = (total[t] + a * rows[i, t]) + b * rows[i + 1, t]
-            total[t] = (total[t] + c * rows[i + 2, t]) + d * rows[i + 3, t]
-        i += 4
-    while i < count:
-        for t in range(len(total)):
-            total[t] += weights[i] * rows[i, t]
-        i += 1
+def _whole(width: int, columns: Array) -> int:
+    """So many columns are transposed by lanes."""
+    return width // LANES * LANES if columns.shape[1] >= LANES else 0
 
 
 @compiled
 def column_dots(A: Array, B: Array) -> Array:
     """Scalar products of the columns of A with those of B, both contiguous."""
     return _column_dots(A, B).astype(A.dtype)
+
+
+@compiled
+def inner(A: Array, B: Array) -> Any:
+    """Sum of the products of the entries in double precision, both arrays contiguous."""
+    return _column_dots(A.reshape(-1, 1), B.reshape(-1, 1)).sum()
 
 
 @helper

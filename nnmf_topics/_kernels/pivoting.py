@@ -1,9 +1,32 @@
-"""The loops of `pivoting`: column by column."""
+"""The loops of `pivoting`: which columns are wrong, and these one by one."""
 
 import numpy as np
 
 from nnmf_topics._kernels.compiling import compiled, helper
 from nnmf_topics._typing import Array
+
+
+@compiled
+def wrong_columns(
+    products: Array, rhs: Array, codes: Array, support: Array, lengths: Array, epsilon: float
+) -> Array:
+    """Return the numbers of the columns that `pivoting.solve` would exchange something of.
+
+    `products` are the codes times the Gram matrix; all arrays are (n, k).
+    """
+    n, k = rhs.shape
+    found, zero = np.empty(n, np.bool_), rhs.dtype.type(0)
+    for c in range(n):
+        largest = zero
+        for j in range(k):
+            largest = max(largest, abs(rhs[c, j]) / lengths[j])
+        tolerance, wrong = epsilon * largest, 0
+        for j in range(k):
+            leaves = 2 * lengths[j] * codes[c, j] <= tolerance
+            enters = products[c, j] - rhs[c, j] < -tolerance * lengths[j]
+            wrong += (support[c, j] & leaves) | (~support[c, j] & enters)
+        found[c] = wrong > 0
+    return np.nonzero(found)[0]
 
 
 @compiled
@@ -15,17 +38,17 @@ def pivot(
     epsilon: float,
     most_rounds: int,
     most_patience: int,
-) -> tuple[Array, Array]:
+) -> Array:
     """Exchange what is wrong until nothing is, as `pivoting.solve` does, column by column.
 
     `codes` (n, k) solve the systems of `support` (n, k); both are brought to those of the solution.
-    Returns the numbers of the columns whose support changed, and of those that are still wrong.
+    Returns the numbers of the columns that are still wrong.
     """
     n, k = rhs.shape
     lengths, zero = np.sqrt(np.diag(gram)), rhs.dtype.type(0)
     slope, wrong = np.empty(k, rhs.dtype), np.empty(k, np.bool_)
     DL, topics = np.empty((k, k), rhs.dtype), np.empty(k, np.uint32)
-    changed, open_ = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    open_ = np.zeros(n, np.bool_)
     for c in range(n):
         largest = zero
         for j in range(k):
@@ -57,11 +80,10 @@ def pivot(
             for j in range(k):
                 if wrong[j] and (not single or j == last):
                     support[c, j] = not support[c, j]
-            changed[c] = True
             _solve_column(gram, rhs[c], support[c], DL, topics, codes[c])
         for j in range(k):
             codes[c, j] = max(codes[c, j], zero)
-    return np.nonzero(changed)[0], np.nonzero(open_)[0]
+    return np.nonzero(open_)[0]
 
 
 @helper

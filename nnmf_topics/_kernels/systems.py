@@ -1,12 +1,11 @@
-"""The loops of `batched_systems`: columns of a support in tiles, each factorised for good."""
+"""The loops of `batched_systems`: columns of a support in tiles of eight, factorised for good."""
 
 import numpy as np
 
-from nnmf_topics._kernels.compiling import compiled, helper
+from nnmf_topics._kernels.compiling import compiled, helper, inlined
+from nnmf_topics._kernels.lanes import LANES, add_product, inverse, load, store, subtract_product
+from nnmf_topics._kernels.lanes import zeros as no_lanes
 from nnmf_topics._typing import Array
-
-TILE, LANES = 64, 8
-"""Columns at a time, or fewer: as many as there are, rounded up to what one instruction serves."""
 
 
 @compiled
@@ -14,7 +13,7 @@ def by_size(support: Array) -> tuple[Array, Array, Array]:
     """Plan the tiles: columns by the size of their support (n, k), and where each tile begins.
 
     Returns the order, and the offsets of the tiles among rows (size, lanes) and among systems
-    (size, size, lanes).
+    (size (size + 1) / 2, lanes).
     """
     n, k = support.shape
     sizes, count = np.zeros(n, np.int64), np.zeros(k + 2, np.int64)
@@ -27,122 +26,139 @@ def by_size(support: Array) -> tuple[Array, Array, Array]:
     for c in range(n):
         order[count[sizes[c]]] = c
         count[sizes[c]] += 1
-    tiles = (n + TILE - 1) // TILE
+    tiles = (n + LANES - 1) // LANES
     rows, systems = np.zeros(tiles + 1, np.int64), np.zeros(tiles + 1, np.int64)
     for t in range(tiles):
-        last = min(n, (t + 1) * TILE)
-        size = sizes[order[last - 1]]
-        lanes = _lanes(last - t * TILE)
-        rows[t + 1] = rows[t] + size * lanes
-        systems[t + 1] = systems[t] + size * size * lanes
+        size = sizes[order[min(n, (t + 1) * LANES) - 1]]
+        rows[t + 1] = rows[t] + size * LANES
+        systems[t + 1] = systems[t] + size * (size + 1) // 2 * LANES
     return order, rows, systems
 
 
 @helper
-def _lanes(columns: int) -> int:
-    return (columns + LANES - 1) // LANES * LANES
-
-
-@helper
-def _tile(
-    number: int, order: Array, rows: Array, systems: Array, P: Array, factors: Array
-) -> tuple[Array, Array, Array]:
-    """Return the columns of a tile, their topics (size, lanes), and D L^T (size, size, lanes)."""
-    columns = order[number * TILE : min(len(order), (number + 1) * TILE)]
-    lanes = _lanes(len(columns))
-    size = (rows[number + 1] - rows[number]) // lanes
-    topics = P[rows[number] : rows[number + 1]].reshape((size, lanes))
-    DL = factors[systems[number] : systems[number + 1]].reshape((size, size, lanes))
-    return columns, topics, DL
+def _row(first: int, j: int, size: int) -> int:
+    """Place of what would be the entry (j, 0) of a system: (j, m) is m lanes behind, m >= j."""
+    return first + (j * (2 * size - j - 1) // 2) * LANES
 
 
 @compiled
 def factorise(
     table: Array, support: Array, order: Array, rows: Array, systems: Array
 ) -> tuple[Array, Array]:
-    """Return the topics of every column's support (size, lanes), and D L^T (size, size, lanes).
+    """Return the topics of every column's support (size, lanes), and D L^T, its upper triangle.
 
-    A column with a smaller support than the largest of its tile gets topics k, k + 1, ... of the
-    table (2 k, 2 k), which are tied to none.
+    On the diagonal are the inverses of D. A column with a smaller support than the largest of its
+    tile gets topics k, k + 1, ... of the table (2 k, 2 k), which are tied to none; so does a lane
+    without a column.
     """
     k = support.shape[1]
-    P = np.empty(rows[-1], np.uint32)
-    factors = np.empty(systems[-1], table.dtype)
+    P, DL = np.empty(rows[-1], np.uint32), np.empty(systems[-1], table.dtype)
+    members, shares = np.empty(k + 1, np.uint32), np.empty(k * LANES, table.dtype)
     for tile in range(len(rows) - 1):
-        columns, topics, DL = _tile(tile, order, rows, systems, P, factors)
-        size, lanes = topics.shape
-        share, row = np.empty((size, lanes), table.dtype), np.empty(lanes, table.dtype)
-        _fill(topics, support, columns, k)
+        size, first = (rows[tile + 1] - rows[tile]) // LANES, systems[tile]
+        topics = P[rows[tile] : rows[tile + 1]].reshape((size, LANES))
+        _fill(topics, support, order, tile * LANES, members)
+        place = first
         for j in range(size):
-            for i in range(j):
-                for c in range(lanes):
-                    share[i, c] = DL[i, j, c] / DL[i, i, c]
             for m in range(j, size):
-                for c in range(lanes):
-                    row[c] = table[topics[j, c], topics[m, c]]
-                _subtract_products(share, DL[:, m], j, row)
-                DL[j, m] = row
-    return P, factors
+                for c in range(LANES):
+                    DL[place + c] = table[topics[j, c], topics[m, c]]
+                place += LANES
+        for j in range(size):
+            _eliminate(j, size, first, DL, shares)
+    return P, DL
+
+
+@inlined
+def _eliminate(j: int, size: int, first: int, DL: Array, shares: Array) -> None:
+    """Subtract from row j of a system what the rows above have of it."""
+    for i in range(j):
+        row = _row(first, i, size)
+        share = add_product(no_lanes(DL), load(DL, row + i * LANES), load(DL, row + j * LANES))
+        store(share, shares, i * LANES)
+    row, m = _row(first, j, size), j
+    while m + 4 <= size:
+        at = row + m * LANES
+        a, b = load(DL, at), load(DL, at + LANES)
+        c, d = load(DL, at + 2 * LANES), load(DL, at + 3 * LANES)
+        for i in range(j):
+            share, above = load(shares, i * LANES), _row(first, i, size) + m * LANES
+            a = subtract_product(a, share, load(DL, above))
+            b = subtract_product(b, share, load(DL, above + LANES))
+            c = subtract_product(c, share, load(DL, above + 2 * LANES))
+            d = subtract_product(d, share, load(DL, above + 3 * LANES))
+        store(a, DL, at)
+        store(b, DL, at + LANES)
+        store(c, DL, at + 2 * LANES)
+        store(d, DL, at + 3 * LANES)
+        m += 4
+    while m < size:
+        a = load(DL, row + m * LANES)
+        for i in range(j):
+            above = load(DL, _row(first, i, size) + m * LANES)
+            a = subtract_product(a, load(shares, i * LANES), above)
+        store(a, DL, row + m * LANES)
+        m += 1
+    diagonal = row + j * LANES
+    store(inverse(load(DL, diagonal)), DL, diagonal)
 
 
 @helper
-def _fill(topics: Array, support: Array, columns: Array, k: int) -> None:
+def _fill(topics: Array, support: Array, order: Array, first: int, members: Array) -> None:
     """Write the topics of the supports of a tile's columns, then those that are tied to none."""
-    size, lanes = topics.shape
-    for c in range(lanes):
-        j = 0
-        if c < len(columns):
+    size, k = len(topics), support.shape[1]
+    for c in range(LANES):
+        count = 0
+        if first + c < len(order):
+            column = order[first + c]
             for i in range(k):
-                if support[columns[c], i]:
-                    topics[j, c] = i
-                    j += 1
-        while j < size:
+                members[count] = i  # which the next overwrites if this is none: no branch
+                count += support[column, i]
+        for j in range(count):
+            topics[j, c] = members[j]
+        for j in range(count, size):
             topics[j, c] = k + j
-            j += 1
 
 
 @compiled
-def substitute(
-    rhs: Array, order: Array, rows: Array, systems: Array, P: Array, factors: Array
-) -> Array:
+def substitute(rhs: Array, order: Array, rows: Array, systems: Array, P: Array, DL: Array) -> Array:
     """Solve L D L^T u = rhs on every column's support; rhs and u (n, k), zero elsewhere."""
     k = rhs.shape[1]
-    solution = np.zeros_like(rhs)
+    solution, u = np.zeros_like(rhs), np.empty(k * LANES, rhs.dtype)
     for tile in range(len(rows) - 1):
-        columns, topics, DL = _tile(tile, order, rows, systems, P, factors)
-        size, lanes = topics.shape
-        u, row = np.zeros((size, lanes), rhs.dtype), np.empty(lanes, rhs.dtype)
+        size, topics = (rows[tile + 1] - rows[tile]) // LANES, P[rows[tile] : rows[tile + 1]]
+        columns = order[tile * LANES : (tile + 1) * LANES]
+        u[:] = 0
         for j in range(size):
             for c in range(len(columns)):
-                if topics[j, c] < k:
-                    u[j, c] = rhs[columns[c], topics[j, c]]
-        for j in range(size):
-            row[:] = u[j]
-            _subtract_products(u, DL[:, j], j, row)
-            for c in range(lanes):
-                u[j, c] = row[c] / DL[j, j, c]
-        for j in range(size - 2, -1, -1):
-            row[:] = 0
-            _subtract_products(u[j + 1 :], DL[j, j + 1 :], size - j - 1, row)
-            for c in range(lanes):
-                u[j, c] += row[c] / DL[j, j, c]
+                if topics[j * LANES + c] < k:
+                    u[j * LANES + c] = rhs[columns[c], topics[j * LANES + c]]
+        _substitute_tile(size, systems[tile], DL, u)
         for j in range(size):
             for c in range(len(columns)):
-                if topics[j, c] < k:
-                    solution[columns[c], topics[j, c]] = u[j, c]
+                if topics[j * LANES + c] < k:
+                    solution[columns[c], topics[j * LANES + c]] = u[j * LANES + c]
     return solution
 
 
-@helper
-def _subtract_products(a: Array, b: Array, count: int, total: Array) -> None:
-    """Subtract the sum of a[i] * b[i] by entries: four at a time, in the order of one at a time."""
-    i = 0
-    while i + 4 <= count:
-        for t in range(len(total)):
-            total[t] = (total[t] - a[i, t] * b[i, t]) - a[i + 1, t] * b[i + 1, t]
-            total[t] = (total[t] - a[i + 2, t] * b[i + 2, t]) - a[i + 3, t] * b[i + 3, t]
-        i += 4
-    while i < count:
-        for t in range(len(total)):
-            total[t] -= a[i, t] * b[i, t]
-        i += 1
+@inlined
+def _substitute_tile(size: int, first: int, DL: Array, u: Array) -> None:
+    """Solve the eight systems of a tile; u (size, lanes) holds the right-hand sides."""
+    for j in range(size):
+        row = _row(first, j, size)
+        scaled = add_product(no_lanes(u), load(DL, row + j * LANES), load(u, j * LANES))
+        for m in range(j + 1, size):
+            rest = subtract_product(load(u, m * LANES), scaled, load(DL, row + m * LANES))
+            store(rest, u, m * LANES)
+        store(scaled, u, j * LANES)
+    for j in range(size - 2, -1, -1):
+        row = _row(first, j, size)
+        a, b, m = no_lanes(u), no_lanes(u), j + 1
+        while m + 2 <= size:
+            a = add_product(a, load(DL, row + m * LANES), load(u, m * LANES))
+            b = add_product(b, load(DL, row + (m + 1) * LANES), load(u, (m + 1) * LANES))
+            m += 2
+        if m < size:
+            a = add_product(a, load(DL, row + m * LANES), load(u, m * LANES))
+        solved = subtract_product(load(u, j * LANES), load(DL, row + j * LANES), a)
+        store(subtract_product(solved, load(DL, row + j * LANES), b), u, j * LANES)

@@ -1,0 +1,42 @@
+"""The two products in which the data are touched, A^T X and X S^T, with as many columns as topics.
+
+Where the data are sparse and lie in columns, as chunks of documents do, compiled loops take the
+place of SciPy's: half the time and less, as these keep sums in memory and not in registers.
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from nnmf_topics._compiled import kernels_for
+from nnmf_topics._typing import Array, Matrix
+
+_FEWEST_TOPICS = 8  # that compiled loops are for
+
+
+def project(A: Array, X: Matrix) -> Array:
+    """Return A^T X (k, n), for A (m, k) and X (m, n). In memory documents follow each other."""
+    kernels = _kernels(X, A, X.shape[0])
+    if kernels is None:
+        return (X.T @ A).T
+    rhs = np.empty((X.shape[1], A.shape[1]), A.dtype)
+    kernels.gather(X.data, X.indices, X.indptr, np.ascontiguousarray(A), rhs)
+    return rhs.T
+
+
+def accumulate(X: Matrix, S: Array) -> Array:
+    """Return X S^T (m, k), for X (m, n) and S (k, n)."""
+    kernels = _kernels(X, S.T, X.shape[1])
+    if kernels is None:
+        return X @ S.T
+    product = np.zeros((X.shape[0], S.shape[0]), S.dtype)
+    kernels.scatter(X.data, X.indices, X.indptr, np.ascontiguousarray(S.T), product)
+    return product
+
+
+def _kernels(X: Any, dense: Array, rows: int) -> Any:
+    """Return the compiled loops if they are for a matrix and an array of so many rows."""
+    if not (sp.issparse(X) and X.format == "csc" and dense.shape[0] == rows):
+        return None
+    return kernels_for(X.data, dense) if dense.shape[1] >= _FEWEST_TOPICS else None
