@@ -35,15 +35,14 @@ class BatchedSystems:
 
     Parameters
     ----------
-    table : Array of shape (2 k, 2 k)
-        Gram matrix of the topics, and of k that are tied to none.
+    gram : Array of shape (k, k), positive definite
     support : boolean Array of shape (k, n)
     """
 
-    def __init__(self, table: Array, support: Array) -> None:
-        xp = namespace(table, support)
+    def __init__(self, gram: Array, support: Array) -> None:
+        xp = namespace(gram, support)
         k, n = support.shape
-        device = device_of(table)
+        device, table = device_of(gram), _with_identity(gram)
         sizes = xp.sum(xp.astype(support, xp.int64), axis=0)
         order = xp.argsort(sizes)
         sizes = xp.take(sizes, order)
@@ -82,6 +81,15 @@ class BatchedSystems:
         found = [xp.reshape(_substitute(batch, padded), (-1,)) for batch in self._batches]
         u = xp.take(xp.concat([*found, zero]), self._position)
         return xp.reshape(u, (rhs.shape[1], rhs.shape[0])).T
+
+
+def _with_identity(gram: Array) -> Array:
+    """Return the Gram matrix with as many topics again, orthonormal and orthogonal to all."""
+    xp = namespace(gram)
+    k = gram.shape[0]
+    table = xp.eye(2 * k, dtype=gram.dtype, device=device_of(gram))
+    table[:k, :k] = gram
+    return table
 
 
 def _batch_bounds(sizes: list[int], gpu: bool) -> list[tuple[int, int, int]]:

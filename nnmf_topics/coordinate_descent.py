@@ -6,7 +6,8 @@ and tensor factorizations", 2009.)
 """
 
 from collections import deque
-from types import ModuleType
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     """
     kernels = kernels_for(gram, rhs)
     if kernels is not None:
-        return _compiled(kernels, gram, rhs, start, sweeps)
+        descend = partial(kernels.descend, np.ascontiguousarray(gram))
+        return _on_threads(descend, rhs.T, start.T, sweeps).T
     xp = namespace(gram, rhs)
     diagonal = xp.linalg.diagonal(gram)
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
@@ -59,16 +61,37 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     return S
 
 
-def _compiled(kernels: ModuleType, gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
-    """Do the same by compiled loops, many columns on several threads."""
-    gram = np.ascontiguousarray(gram)
-    given, near = (np.ascontiguousarray(part.T, rhs.dtype) for part in (rhs, start))
+def descend_columns(A: Array, data: Array, mix: Array, H: Array, sweeps: int) -> Array:
+    """Lower <G, D> + <D H, D> / 2 over A + D >= 0, by sweeps over the columns; G = data + A mix.
+
+    Parameters
+    ----------
+    A, data : Arrays of shape (m, k)
+    mix, H : Arrays of shape (k, k); H positive semidefinite
+    sweeps : int
+
+    Returns
+    -------
+    Array of shape (m, k), A + D. A column without curvature stays as it is.
+    """
+    kernels = kernels_for(A, data, mix, H)
+    if kernels is None:
+        rhs = A @ (H - mix)
+        rhs -= data
+        return coordinate_descent(H, rhs.T, A.T, sweeps).T
+    H, mix = np.ascontiguousarray(H), np.ascontiguousarray(mix)
+    return _on_threads(partial(kernels.descend_rows, H, mix), data, A, sweeps)
+
+
+def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:
+    """Descend by compiled loops, many rows (n, k) on several threads."""
+    given, near = (np.ascontiguousarray(part, given.dtype) for part in (given, start))
     S = np.empty_like(given)
     width = max(_ENTRIES_OF_A_THREAD // max(S.shape[1], 1), 1)
 
-    def descend(first: int) -> None:
+    def work(first: int) -> None:
         mine = slice(first, first + width)
-        kernels.descend(gram, given[mine], near[mine], sweeps, S[mine])
+        descend(given[mine], near[mine], sweeps, S[mine])
 
-    deque(HOST_THREADS.map(descend, range(0, len(S), width)), maxlen=0)
-    return S.T
+    deque(HOST_THREADS.map(work, range(0, len(S), width)), maxlen=0)
+    return S

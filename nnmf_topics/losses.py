@@ -104,9 +104,8 @@ class _Total:
             steps.append(_times(A, steps[-1]))
         R = steps.pop()
         slope = _times(self.gram, R) - self.rhs
-        # Near an exact fit the difference of the terms can come out below zero.
         error = self.norm + inner(slope - self.rhs, R)
-        error = namespace(error).maximum(error, 0 * error)
+        error = (error + abs(error)) / 2  # near an exact fit it can come out below zero
         self.errors.append(error)
         if not counts:
             return

@@ -12,7 +12,7 @@ import numpy as np
 from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array
-from nnmf_topics.coordinate_descent import coordinate_descent
+from nnmf_topics.coordinate_descent import descend_columns
 from nnmf_topics.network import Evaluation
 from nnmf_topics.reductions import column_dots, column_sums
 
@@ -29,12 +29,15 @@ def unit_columns(A: Array, former: Array | None = None) -> Array:
     ----------
     A : Array of shape (m, k), nonnegative
     former : Array of shape (m, k), optional
-        In normal form. A column that a step has made all zero could never return.
+        In normal form, what A was before a step. A column that the step has made all zero could
+        never return. A is not needed any more then, and may be overwritten.
     """
     kernels = kernels_for(A)
-    scaled = None if kernels is None else kernels.to_unit_columns(np.ascontiguousarray(A))
-    if scaled is not None:
-        return scaled
+    if kernels is not None:
+        rows = np.ascontiguousarray(A)
+        scaled = np.empty_like(rows) if former is None else rows
+        if kernels.to_unit_columns(rows, scaled):
+            return scaled
     A = A if former is None else kept_alive(A, former)
     scaled = namespace(A).empty(A.shape, dtype=A.dtype, device=device_of(A))
     # In rows, as sparse products read them: they would copy anything else, chunk by chunk.
@@ -103,7 +106,8 @@ class GramDescent:
                 data, mix = evaluation.data, evaluation.mix
                 outward = column_dots(A, data) + xp.sum(topics_gram * mix, axis=0)
                 eye = xp.eye(A.shape[1], dtype=A.dtype, device=device_of(A))
-                moved = _descend_columns(A, data, mix - outward * eye, H)
+                mix = mix - outward * eye
+                moved = descend_columns(A, data, mix, _at_least_rounding(H), _SWEEPS)
             else:
                 G = evaluation.upper[layer - 1]
                 G = G - A * xp.sum(A * G, axis=0)
@@ -128,14 +132,6 @@ class GramDescent:
         return self.scale >= _SMALLEST_SCALE
 
 
-def _descend_columns(A: Array, data: Array, mix: Array, H: Array) -> Array:
-    """Coordinate descent on <G, D> + <D H, D> / 2 subject to A + D >= 0; G = data + A mix."""
-    H = _at_least_rounding(H)
-    rhs = A @ (H - mix)
-    rhs -= data
-    return coordinate_descent(H, rhs.T, A.T, _SWEEPS).T
-
-
 def _at_least_rounding(H: Array) -> Array:
     """Raise a diagonal that is smaller than the rounding of its largest entry.
 
@@ -150,15 +146,14 @@ def _at_least_rounding(H: Array) -> Array:
 def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
     """Accelerated projected gradient on <G, D> + <L D H, D> / 2 subject to A + D >= 0."""
     xp = namespace(A)
+    start = xp.zeros_like(A)
+    kernels = kernels_for(A, G, L, H)
+    if kernels is not None:
+        arrays = map(np.ascontiguousarray, (start, G, L, H, -A))
+        return xp.maximum(A + kernels.accelerated_descent(*arrays, _INNER_STEPS), start)
     lipschitz = xp.linalg.eigvalsh(L)[-1] * xp.linalg.eigvalsh(H)[-1]
     lipschitz = xp.where(lipschitz > 0, lipschitz, xp.ones_like(lipschitz))
-    start, G, L = xp.zeros_like(A), G / lipschitz, L / lipschitz
-    kernels = kernels_for(A, G, L, H)
-    if kernels is None:
-        D = _accelerated(start, G, L, H, -A)
-    else:
-        arrays = map(np.ascontiguousarray, (start, G, L, H, -A))
-        D = kernels.accelerated_descent(*arrays, _INNER_STEPS)
+    D = _accelerated(start, G / lipschitz, L / lipschitz, H, -A)
     return xp.maximum(A + D, start)
 
 

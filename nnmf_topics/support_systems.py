@@ -13,10 +13,10 @@ from nnmf_topics.batched_systems import BatchedSystems
 class CompiledSystems:
     """`BatchedSystems` by compiled loops."""
 
-    def __init__(self, kernels: ModuleType, table: Array, support: Array) -> None:
+    def __init__(self, kernels: ModuleType, gram: Array, support: Array) -> None:
         self._kernels, support = kernels, np.ascontiguousarray(support.T)
         plan = kernels.by_size(support)
-        self._parts = (*plan, *kernels.factorise(table, support, *plan))
+        self._parts = (*plan, *kernels.factorise(np.ascontiguousarray(gram), support, *plan))
 
     def solve(self, rhs: Array) -> Array:
         """Solve for right-hand sides of shape (k, n); the result is 0 off the support."""
@@ -35,11 +35,11 @@ class SupportSystems:
     def __init__(self, gram: Array, support: Array) -> None:
         self.gram, self.support = gram, support
         self._newer: tuple[Array, SupportSystems] | None = None
-        kernels, table = kernels_for(gram), _with_identity(gram)
+        kernels = kernels_for(gram)
         self._systems: BatchedSystems | CompiledSystems = (
-            BatchedSystems(table, support)
+            BatchedSystems(gram, support)
             if kernels is None
-            else CompiledSystems(kernels, table, support)
+            else CompiledSystems(kernels, gram, support)
         )
 
     def move(self, columns: Array, support: Array) -> "SupportSystems":
@@ -76,12 +76,3 @@ def with_columns(array: Array, columns: Array, replacement: Array) -> Array:
     place = xp.where(place < count, place, xp.zeros_like(place))
     source = xp.where(xp.take(columns, place) == numbers, n + place, numbers)
     return xp.take(xp.concat([array, replacement], axis=1), source, axis=1)
-
-
-def _with_identity(gram: Array) -> Array:
-    """Return the Gram matrix with as many topics again, orthonormal and orthogonal to all."""
-    xp = namespace(gram)
-    k = gram.shape[0]
-    table = xp.eye(2 * k, dtype=gram.dtype, device=device_of(gram))
-    table[:k, :k] = gram
-    return table

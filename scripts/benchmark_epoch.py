@@ -11,7 +11,7 @@ to either.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from time import perf_counter
 from typing import get_args
@@ -42,27 +42,39 @@ Factors = Sequence[np.ndarray]
 
 
 def our_epochs(X: sp.csc_array, factors: Factors, loss: LossName, repeats: int) -> np.ndarray:
-    """Time the epochs of a training: seconds of step and of gradient, (repeats, 2)."""
-    seconds = []
+    """Time the epochs of trainings: seconds of step and of gradient, (repeats, 2).
+
+    Where no step lowers the loss any more, the next training begins, from the same factors.
+    """
+    seconds: list[np.ndarray] = []
     with Device("cpu").active():
-        norm, optimizer = squared_norm(X), GramDescent()
-        grams = [grams_of(A) for A in factors]
-        best, codes = evaluate(factors, X, norm, loss, None, grams)
-        gram = grams[0].gram
-        for _ in range(repeats):
-            times = [perf_counter()]
-            trial = optimizer.propose(factors, best, gram)
-            times.append(perf_counter())
-            grams = [grams_of(A) for A in trial]
-            evaluation, codes = evaluate(trial, X, norm, loss, codes, grams)
-            times.append(perf_counter())
-            if evaluation.value <= best.value:
-                factors, best, gram = trial, evaluation, grams[0].gram
-                optimizer.accept()
-            else:
-                optimizer.reject()
-            seconds.append(np.diff(times))
+        while len(seconds) < repeats:
+            seconds.extend(_one_training(X, factors, loss, repeats - len(seconds)))
     return np.array(seconds)
+
+
+def _one_training(
+    X: sp.csc_array, factors: Factors, loss: LossName, repeats: int
+) -> Iterator[np.ndarray]:
+    norm, optimizer = squared_norm(X), GramDescent()
+    grams = [grams_of(A) for A in factors]
+    best, codes = evaluate(factors, X, norm, loss, None, grams)
+    gram, goes_on = grams[0].gram, True
+    for _ in range(repeats):
+        times = [perf_counter()]
+        trial = optimizer.propose(factors, best, gram)
+        times.append(perf_counter())
+        grams = [grams_of(A) for A in trial]
+        evaluation, codes = evaluate(trial, X, norm, loss, codes, grams)
+        times.append(perf_counter())
+        if evaluation.value <= best.value:
+            factors, best, gram = trial, evaluation, grams[0].gram
+            optimizer.accept()
+        else:
+            goes_on = optimizer.reject()
+        yield np.diff(times)
+        if not goes_on:
+            return
 
 
 def mean_loss_gradient(X: sp.csc_array, factors: Factors, loss: LossName) -> list[np.ndarray]:

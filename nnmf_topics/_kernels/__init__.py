@@ -11,6 +11,7 @@ from nnmf_topics._kernels.descent import (
     accelerated_descent,
     column_dots,
     descend,
+    descend_rows,
     inner,
     to_unit_columns,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "by_size",
     "column_dots",
     "descend",
+    "descend_rows",
     "factorise",
     "gather",
     "inner",

@@ -10,32 +10,21 @@ from nnmf_topics._typing import Array
 
 STRIP = 8 * LANES
 """Columns at a time: as many sums as keep the processor busy, and fit its registers."""
-_LONG_ROW = 64
-"""Entries; shorter rows are worked on several at a time, as a loop over one would hardly begin."""
 
 
 @compiled
 def descend(gram: Array, rhs: Array, start: Array, sweeps: int, S: Array) -> None:
     """Write to S what sweeps make of a start; gram (k, k), rhs, start and S (n, k)."""
-    n, k = rhs.shape
     N, inverse = _iteration(gram)
-    block, constant = np.zeros((k, STRIP), rhs.dtype), np.zeros((k, STRIP), rhs.dtype)
-    # Parts of arrays are counted references, which cost more than what is done with a row.
-    N, rows, constants = N.ravel(), block.ravel(), constant.ravel()
-    for first in range(0, n, STRIP):
-        width = min(STRIP, n - first)
-        _to_rows(start, first, width, block)
-        _to_rows(rhs, first, width, constant)
-        for j in range(k):
-            for c in range(STRIP):
-                constant[j, c] *= inverse[j]
-        if width > STRIP // 2:
-            for j in range(sweeps * k):
-                _minimise_row(j % k, k, N, constants, rows)
-        else:
-            for j in range(sweeps * k):
-                _minimise_short_row(j % k, k, N, constants, rows, width)
-        _from_rows(block, first, width, S)
+    _descend(N, inverse, rhs, np.empty(0, gram.dtype), start, sweeps, S)
+
+
+@compiled
+def descend_rows(H: Array, mix: Array, data: Array, A: Array, sweeps: int, moved: Array) -> None:
+    """Write what sweeps make of the rows of A with the right-hand side A (H - mix) - data."""
+    N, inverse = _iteration(H)
+    mixed = np.ascontiguousarray(((H - mix) * inverse).T)
+    _descend(N, -inverse, data, mixed.ravel(), A, sweeps, moved)
 
 
 @helper
@@ -50,49 +39,71 @@ def _iteration(gram: Array) -> tuple[Array, Array]:
     return N, inverse
 
 
+@helper
+def _descend(
+    N: Array, scale: Array, given: Array, mixed: Array, start: Array, sweeps: int, S: Array
+) -> None:
+    """Sweep from a start (n, k), with constants that are scaled and, if wanted, start mixed."""
+    n, k = start.shape
+    block, constant = np.zeros((k, STRIP), start.dtype), np.zeros((k, STRIP), start.dtype)
+    # Parts of arrays are counted references, which cost more than what is done with a row.
+    N, rows, constants = N.ravel(), block.ravel(), constant.ravel()
+    zero, unbounded = zeros(rows), load(np.full(LANES, -np.inf, start.dtype), 0)
+    for first in range(0, n, STRIP):
+        width = min(STRIP, n - first)
+        _to_rows(start, first, width, block)
+        _to_rows(given, first, width, constant)
+        for j in range(k):
+            for c in range(STRIP):
+                constant[j, c] *= scale[j]
+        for j in range(k if len(mixed) else 0):
+            _combine(j, k, mixed, rows, constants, constants, unbounded)
+        if width > STRIP // 2:
+            for j in range(sweeps * k):
+                _combine(j % k, k, N, rows, constants, rows, zero)
+        else:
+            for j in range(sweeps * k):
+                _combine_few(j % k, k, N, rows, constants, rows, zero, width)
+        _from_rows(block, first, width, S)
+
+
 @inlined
-def _minimise_row(j: int, k: int, N: Array, constants: Array, rows: Array) -> None:
-    """Set row j to constant + sum_i N_ji rows_i, or 0 where that is negative."""
-    row, zero = j * STRIP, zeros(rows)
-    a, b = load(constants, row), load(constants, row + 8)
-    c, d = load(constants, row + 16), load(constants, row + 24)
-    e, f = load(constants, row + 32), load(constants, row + 40)
-    g, h = load(constants, row + 48), load(constants, row + 56)
+def _combine(
+    j: int, k: int, weights: Array, rows: Array, base: Array, target: Array, lowest: Any
+) -> None:
+    """Set row j of the target to that of the base + sum_i weights_ji rows_i, if not lower."""
+    row = j * STRIP
+    a, b, c, d = load(base, row), load(base, row + 8), load(base, row + 16), load(base, row + 24)
+    row += 32
+    e, f, g, h = load(base, row), load(base, row + 8), load(base, row + 16), load(base, row + 24)
     for i in range(k):
-        weight, t = N[j * k + i], i * STRIP
+        weight, t, u = weights[j * k + i], i * STRIP, i * STRIP + 32
         a, b = add_product(a, weight, load(rows, t)), add_product(b, weight, load(rows, t + 8))
-        c, d = (
-            add_product(c, weight, load(rows, t + 16)),
-            add_product(d, weight, load(rows, t + 24)),
-        )
-        e, f = (
-            add_product(e, weight, load(rows, t + 32)),
-            add_product(f, weight, load(rows, t + 40)),
-        )
-        g, h = (
-            add_product(g, weight, load(rows, t + 48)),
-            add_product(h, weight, load(rows, t + 56)),
-        )
-    store(greater(a, zero), rows, row)
-    store(greater(b, zero), rows, row + 8)
-    store(greater(c, zero), rows, row + 16)
-    store(greater(d, zero), rows, row + 24)
-    store(greater(e, zero), rows, row + 32)
-    store(greater(f, zero), rows, row + 40)
-    store(greater(g, zero), rows, row + 48)
-    store(greater(h, zero), rows, row + 56)
+        e, f = add_product(e, weight, load(rows, u)), add_product(f, weight, load(rows, u + 8))
+        t, u = t + 16, u + 16
+        c, d = add_product(c, weight, load(rows, t)), add_product(d, weight, load(rows, t + 8))
+        g, h = add_product(g, weight, load(rows, u)), add_product(h, weight, load(rows, u + 8))
+    row = j * STRIP
+    store(greater(a, lowest), target, row)
+    store(greater(b, lowest), target, row + 8)
+    store(greater(c, lowest), target, row + 16)
+    store(greater(d, lowest), target, row + 24)
+    store(greater(e, lowest), target, row + 32)
+    store(greater(f, lowest), target, row + 40)
+    store(greater(g, lowest), target, row + 48)
+    store(greater(h, lowest), target, row + 56)
 
 
 @inlined
-def _minimise_short_row(
-    j: int, k: int, N: Array, constants: Array, rows: Array, width: int
+def _combine_few(
+    j: int, k: int, weights: Array, rows: Array, base: Array, target: Array, lowest: Any, width: int
 ) -> None:
     """Do so for the first columns only."""
     for t in range(0, width, LANES):
-        a = load(constants, j * STRIP + t)
+        a = load(base, j * STRIP + t)
         for i in range(k):
-            a = add_product(a, N[j * k + i], load(rows, i * STRIP + t))
-        store(greater(a, zeros(rows)), rows, j * STRIP + t)
+            a = add_product(a, weights[j * k + i], load(rows, i * STRIP + t))
+        store(greater(a, lowest), target, j * STRIP + t)
 
 
 @inlined
@@ -143,53 +154,54 @@ def inner(A: Array, B: Array) -> Any:
 
 @helper
 def _column_dots(A: Array, B: Array) -> Array:
-    """Scalar products of columns in double precision, both arrays contiguous."""
-    k = A.shape[1]
-    rows = _rows_at_a_time(k)
-    width = rows * k
-    total = np.zeros(width, np.float64)
-    a, b = A.ravel(), B.ravel()
-    whole = len(a) // width * width
-    for first in range(0, whole, width):
-        x, y = a[first : first + width], b[first : first + width]
-        for t in range(width):
-            total[t] += x[t] * y[t]
-    for t in range(len(a) - whole):
-        total[t] += a[whole + t] * b[whole + t]
-    return total.reshape((rows, k)).sum(axis=0)
-
-
-@helper
-def _rows_at_a_time(k: int) -> int:
-    return LANES if k < _LONG_ROW else 1
+    """Scalar products of columns of contiguous arrays, in double precision but for 64 rows each."""
+    k, a, b = A.shape[1], A.ravel(), B.ravel()
+    width = LANES * k  # eight rows at a time, as a loop over one of few topics would hardly begin
+    total, part = np.zeros(width, np.float64), np.zeros(width, A.dtype)
+    whole = len(a) // width
+    for rows in range(whole):
+        for t in range(0, width, LANES):
+            at = rows * width + t
+            store(add_product(load(part, t), load(a, at), load(b, at)), part, t)
+        if rows % LANES == LANES - 1 or rows == whole - 1:
+            for t in range(width):
+                total[t] += part[t]
+            part[:] = 0
+    for t in range(whole * width, len(a)):
+        total[t - whole * width] += a[t] * b[t]
+    return total.reshape((LANES, k)).sum(axis=0)
 
 
 @compiled
-def to_unit_columns(A: Array) -> Array | None:
-    """Scale the columns of a contiguous array to unit length, if their squares are in range.
+def to_unit_columns(A: Array, scaled: Array) -> bool:
+    """Write the columns of a contiguous array, scaled to unit length, to another or to itself.
 
-    Returns None where squares might over- or underflow, and for empty columns.
+    Returns False, with nothing written, where squares might over- or underflow or are zero.
     """
     squares = _column_dots(A, A)
     for square in squares:
         if not 1e-18 < square < 1e18:
-            return None
-    rows = _rows_at_a_time(A.shape[1])
-    scale = np.empty((rows, A.shape[1]), A.dtype)
+            return False
+    scale = np.empty((LANES, A.shape[1]), A.dtype)
     scale[:] = 1 / np.sqrt(squares)
-    factors = scale.ravel()
-    scaled = np.empty(A.shape, A.dtype)
-    a, b = A.ravel(), scaled.ravel()
-    for first in range(0, len(a), len(factors)):
-        x, y = a[first : first + len(factors)], b[first : first + len(factors)]
-        for t in range(len(x)):
-            y[t] = x[t] * factors[t]
-    return scaled
+    factors, a = scale.ravel(), A.ravel()
+    b, nothing, width = scaled.ravel(), zeros(factors), len(factors)
+    whole = len(a) // width * width
+    for first in range(0, whole, width):
+        for t in range(0, width, LANES):
+            product = add_product(nothing, load(factors, t), load(a, first + t))
+            store(product, b, first + t)
+    for t in range(whole, len(a)):
+        b[t] = a[t] * factors[t - whole]
+    return True
 
 
 @compiled
 def accelerated_descent(D: Array, G: Array, L: Array, H: Array, lowest: Array, steps: int) -> Array:
     """Take the inner steps of an upper factor; see `optimizers`."""
+    lipschitz = np.linalg.eigvalsh(L)[-1] * np.linalg.eigvalsh(H)[-1]
+    if lipschitz > 0:
+        G, L = G / lipschitz, L / lipschitz
     ahead, momentum = D, 1.0
     for _ in range(steps):
         moved = np.maximum(ahead - G - L @ ahead @ H, lowest)

@@ -3,6 +3,9 @@
 Numba leaves loops over ten topics to scalar instructions, and keeps what they add up in memory: too
 short for one vectoriser of LLVM, and the other is switched off. `Lanes` say it instead. LLVM makes
 of them what the processor has, registers of eight or less.
+
+Loops are kept compiled until their own file changes: after a change here delete what is kept, in
+__pycache__ or where NUMBA_CACHE_DIR says.
 """
 
 from collections.abc import Callable

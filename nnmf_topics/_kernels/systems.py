@@ -43,17 +43,18 @@ def _row(first: int, j: int, size: int) -> int:
 
 @compiled
 def factorise(
-    table: Array, support: Array, order: Array, rows: Array, systems: Array
+    gram: Array, support: Array, order: Array, rows: Array, systems: Array
 ) -> tuple[Array, Array]:
     """Return the topics of every column's support (size, lanes), and D L^T, its upper triangle.
 
     On the diagonal are the inverses of D. A column with a smaller support than the largest of its
-    tile gets topics k, k + 1, ... of the table (2 k, 2 k), which are tied to none; so does a lane
-    without a column.
+    tile gets topics k, k + 1, ..., which are tied to none; so does a lane without a column.
     """
     k = support.shape[1]
-    P, DL = np.empty(rows[-1], np.uint32), np.empty(systems[-1], table.dtype)
-    members, shares = np.empty(k + 1, np.uint32), np.empty(k * LANES, table.dtype)
+    table = np.eye(2 * k, dtype=gram.dtype)
+    table[:k, :k] = gram
+    P, DL = np.empty(rows[-1], np.uint32), np.empty(systems[-1], gram.dtype)
+    members, shares = np.empty(k + 1, np.uint32), np.empty(k * LANES, gram.dtype)
     for tile in range(len(rows) - 1):
         size, first = (rows[tile + 1] - rows[tile]) // LANES, systems[tile]
         topics = P[rows[tile] : rows[tile + 1]].reshape((size, LANES))
