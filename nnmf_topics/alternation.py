@@ -7,14 +7,9 @@ from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
 from nnmf_topics.products import accumulate, project
+from nnmf_topics.reductions import inner
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
-
-
-def in_parts(X: Matrix, documents: int) -> list[Matrix]:
-    """So many documents at a time, as a pass has them: solving for all at once takes memory."""
-    n = X.shape[1]
-    return [X[:, first : min(first + documents, n)] for first in range(0, n, documents)]
 
 
 def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> tuple[Array, list[Array]]:
@@ -38,36 +33,43 @@ def alternate(parts: Sequence[Matrix], A: Array, steps: int) -> tuple[Array, lis
     codes: list[Array] = []
     ahead, lowest, momentum = A, float("inf"), 1.0
     for _ in range(steps):
-        codes, XS, SS = _codes(ahead, parts, codes, _SWEEPS)
         gram = ahead.T @ ahead
-        error = xp.sum(gram * SS, dtype=xp.float64) - 2 * xp.sum(ahead * XS, dtype=xp.float64)
+        codes, XS, SS = _codes(ahead, gram, parts, codes, _SWEEPS)
+        error = inner(gram, SS) - 2 * inner(ahead.T, XS.T)
         momentum = 1.0 if error > lowest else (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         lowest = float(error)
         moved = kept_alive(coordinate_descent(SS, XS.T, ahead.T, _SWEEPS).T, ahead)
-        beyond = moved + (momentum - 1) / (momentum + 1) * (moved - A)
+        beyond = moved - A
+        beyond *= (momentum - 1) / (momentum + 1)
+        beyond += moved
         ahead = kept_alive(xp.maximum(beyond, xp.zeros_like(beyond)), moved)
         lengths = column_lengths(ahead)
         A, ahead = moved / lengths, unit_columns(ahead)
         codes = [S * lengths[:, None] for S in codes]
     A = unit_columns(A)
-    return A, _codes(A, parts, codes, _LAST_SWEEPS)[0]
+    return A, _codes(A, A.T @ A, parts, codes, _LAST_SWEEPS)[0]
 
 
 def _codes(
-    A: Array, parts: Sequence[Matrix], near: Sequence[Array], sweeps: int
+    A: Array, gram: Array, parts: Sequence[Matrix], near: Sequence[Array], sweeps: int
 ) -> tuple[list[Array], Array, Array]:
     """Codes of every part, improved from those near, or from zero; the sums X S^T and S S^T."""
-    xp, gram = namespace(A), A.T @ A
+    xp = namespace(A)
+    spare: list[Array] = []
 
     def improved(number: int) -> tuple[Array, Array, Array]:
         part = parts[number]
         rhs = project(A, part)
         start = near[number] if near else xp.zeros_like(rhs)
         S = coordinate_descent(gram, rhs, start, sweeps)
-        return S, accumulate(part, S), S @ S.T
+        return S, accumulate(part, S, spare), S @ S.T
 
-    codes, XS, SS = [], 0.0, 0.0
-    for S, data, square in Device("cpu").map(improved, range(len(parts))):
+    done = Device("cpu").map(improved, range(len(parts)))
+    S, XS, SS = next(done)
+    codes = [S]
+    for S, data, square in done:
         codes.append(S)
-        XS, SS = XS + data, SS + square
+        XS += data
+        SS += square
+        spare.append(data)
     return codes, XS, SS

@@ -20,11 +20,11 @@ from sklearn.utils.validation import (
 from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._typing import HeadName, InitName, LossName, Matrix
-from nnmf_topics.alternation import in_parts
 from nnmf_topics.initializers import initialize
 from nnmf_topics.labels import Classifier, Labelling, is_unknown
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import forward
+from nnmf_topics.products import in_parts
 from nnmf_topics.supervision import UNKNOWN, Target
 from nnmf_topics.training import train
 

@@ -10,11 +10,11 @@ import numpy as np
 from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, InitChoice, InitName, LossName, Matrix
-from nnmf_topics.alternation import in_parts
 from nnmf_topics.corpus import Corpus, Source
 from nnmf_topics.initializers import initialize
 from nnmf_topics.labels import Classifier, Labelling, Labels
 from nnmf_topics.memory import Memory
+from nnmf_topics.products import in_parts
 from nnmf_topics.sampling import Sample
 from nnmf_topics.supervision import Target
 from nnmf_topics.trained import Trained

@@ -6,10 +6,11 @@ import numpy as np
 
 from nnmf_topics._backend import Device
 from nnmf_topics._typing import InitName, Matrix
-from nnmf_topics.alternation import alternate, in_parts
+from nnmf_topics.alternation import alternate
 from nnmf_topics.clustering import cluster_sums
 from nnmf_topics.nndsvd import filled, nndsvd
 from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.products import in_parts
 
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2

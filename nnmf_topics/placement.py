@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from nnmf_topics._backend import Device, namespace
 from nnmf_topics._typing import Array, Matrix
-from nnmf_topics.alternation import in_parts
+from nnmf_topics.products import in_parts
 
 logger = logging.getLogger(__name__)
 

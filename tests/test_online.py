@@ -6,11 +6,11 @@ import scipy.sparse as sp
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._backend import Device
-from nnmf_topics.alternation import in_parts
 from nnmf_topics.datasets import make_hierarchical_corpus
 from nnmf_topics.initializers import initialize
 from nnmf_topics.memory import Memory
 from nnmf_topics.objective import Objective
+from nnmf_topics.products import in_parts
 from nnmf_topics.training import train
 
 

@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device
 from nnmf_topics._typing import Matrix
-from nnmf_topics.alternation import in_parts
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import forward
 from nnmf_topics.optimizers import column_lengths
+from nnmf_topics.products import in_parts
 
 _PART = 2000
 
