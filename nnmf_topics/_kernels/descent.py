@@ -30,8 +30,9 @@ def descend_rows(H: Array, mix: Array, data: Array, A: Array, sweeps: int, moved
 @helper
 def _iteration(gram: Array) -> tuple[Array, Array]:
     """Return N, and the inverse of the diagonal, 0 where it is not positive."""
-    N, inverse = np.eye(len(gram), dtype=gram.dtype), np.zeros(len(gram), gram.dtype)
+    N, inverse = np.zeros_like(gram), np.zeros(len(gram), gram.dtype)
     for j in range(len(gram)):
+        N[j, j] = 1
         if gram[j, j] > 0:
             inverse[j] = 1 / gram[j, j]
             for i in range(len(gram)):
@@ -106,7 +107,7 @@ def _combine_few(
         store(greater(a, lowest), target, j * STRIP + t)
 
 
-@inlined
+@helper
 def _to_rows(columns: Array, first: int, width: int, block: Array) -> None:
     """Transpose columns (n, k) from the first on, so many, to a block (k, STRIP)."""
     k, whole = columns.shape[1], _whole(width, columns)
@@ -120,7 +121,7 @@ def _to_rows(columns: Array, first: int, width: int, block: Array) -> None:
             block[j, c] = columns[first + c, j]
 
 
-@inlined
+@helper
 def _from_rows(block: Array, first: int, width: int, columns: Array) -> None:
     """Transpose back."""
     k, whole = columns.shape[1], _whole(width, columns)
@@ -169,7 +170,9 @@ def _column_dots(A: Array, B: Array) -> Array:
             part[:] = 0
     for t in range(whole * width, len(a)):
         total[t - whole * width] += a[t] * b[t]
-    return total.reshape((LANES, k)).sum(axis=0)
+    for t in range(k, width):
+        total[t % k] += total[t]
+    return total[:k]
 
 
 @compiled
@@ -182,10 +185,10 @@ def to_unit_columns(A: Array, scaled: Array) -> bool:
     for square in squares:
         if not 1e-18 < square < 1e18:
             return False
-    scale = np.empty((LANES, A.shape[1]), A.dtype)
-    scale[:] = 1 / np.sqrt(squares)
-    factors, a = scale.ravel(), A.ravel()
-    b, nothing, width = scaled.ravel(), zeros(factors), len(factors)
+    k, a, b = A.shape[1], A.ravel(), scaled.ravel()
+    width, factors, nothing = LANES * k, np.empty(LANES * k, A.dtype), zeros(a)
+    for t in range(width):
+        factors[t] = 1 / np.sqrt(squares[t % k])
     whole = len(a) // width * width
     for first in range(0, whole, width):
         for t in range(0, width, LANES):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnmf_topics._kernels.compiling import compiled, helper, inlined
+from nnmf_topics._kernels.compiling import compiled, helper
 from nnmf_topics._kernels.lanes import LANES, add_product, inverse, load, store, subtract_product
 from nnmf_topics._kernels.lanes import zeros as no_lanes
 from nnmf_topics._typing import Array
@@ -51,26 +51,37 @@ def factorise(
     tile gets topics k, k + 1, ..., which are tied to none; so does a lane without a column.
     """
     k = support.shape[1]
-    table = np.eye(2 * k, dtype=gram.dtype)
-    table[:k, :k] = gram
+    table = _with_identity(gram)
     P, DL = np.empty(rows[-1], np.uint32), np.empty(systems[-1], gram.dtype)
     members, shares = np.empty(k + 1, np.uint32), np.empty(k * LANES, gram.dtype)
     for tile in range(len(rows) - 1):
         size, first = (rows[tile + 1] - rows[tile]) // LANES, systems[tile]
-        topics = P[rows[tile] : rows[tile + 1]].reshape((size, LANES))
+        topics = P[rows[tile] : rows[tile + 1]]
         _fill(topics, support, order, tile * LANES, members)
         place = first
         for j in range(size):
             for m in range(j, size):
                 for c in range(LANES):
-                    DL[place + c] = table[topics[j, c], topics[m, c]]
+                    DL[place + c] = table[topics[j * LANES + c], topics[m * LANES + c]]
                 place += LANES
         for j in range(size):
             _eliminate(j, size, first, DL, shares)
     return P, DL
 
 
-@inlined
+@helper
+def _with_identity(gram: Array) -> Array:
+    """Return the Gram matrix with as many topics again, orthonormal and orthogonal to all."""
+    k = len(gram)
+    table = np.zeros((2 * k, 2 * k), gram.dtype)
+    for i in range(k):
+        table[k + i, k + i] = 1
+        for j in range(k):
+            table[i, j] = gram[i, j]
+    return table
+
+
+@helper
 def _eliminate(j: int, size: int, first: int, DL: Array, shares: Array) -> None:
     """Subtract from row j of a system what the rows above have of it."""
     for i in range(j):
@@ -107,7 +118,7 @@ def _eliminate(j: int, size: int, first: int, DL: Array, shares: Array) -> None:
 @helper
 def _fill(topics: Array, support: Array, order: Array, first: int, members: Array) -> None:
     """Write the topics of the supports of a tile's columns, then those that are tied to none."""
-    size, k = len(topics), support.shape[1]
+    size, k = len(topics) // LANES, support.shape[1]
     for c in range(LANES):
         count = 0
         if first + c < len(order):
@@ -116,9 +127,9 @@ def _fill(topics: Array, support: Array, order: Array, first: int, members: Arra
                 members[count] = i  # which the next overwrites if this is none: no branch
                 count += support[column, i]
         for j in range(count):
-            topics[j, c] = members[j]
+            topics[j * LANES + c] = members[j]
         for j in range(count, size):
-            topics[j, c] = k + j
+            topics[j * LANES + c] = k + j
 
 
 @compiled
@@ -142,7 +153,7 @@ def substitute(rhs: Array, order: Array, rows: Array, systems: Array, P: Array, 
     return solution
 
 
-@inlined
+@helper
 def _substitute_tile(size: int, first: int, DL: Array, u: Array) -> None:
     """Solve the eight systems of a tile; u (size, lanes) holds the right-hand sides."""
     for j in range(size):
