@@ -36,6 +36,7 @@ from nnmf_topics.network import forward
 from nnmf_topics.nnls import grams_of
 from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import GramDescent
+from nnmf_topics.products import accumulate, project
 from nnmf_topics.training import train
 from nnmf_topics.weighting import fit_weighting, survey
 
@@ -269,8 +270,8 @@ def time_pass(
             forward((eye, *there[1:]), right, start, grams).pullback(gradients)
 
         works = (
-            lambda: in_turn(device, lambda X: X.T @ there[0], placed),
-            lambda: in_turn(device, lambda X, S: X @ S[0].T, placed, codes),
+            lambda: in_turn(device, lambda X: project(there[0], X), placed),
+            lambda: in_turn(device, lambda X, S: accumulate(X, S[0]), placed, codes),
             lambda: in_turn(device, solve, rhs, near, codes),
             lambda: objective(next(turns)),
             lambda: GramDescent().propose(here, evaluation),

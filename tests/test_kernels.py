@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from nnmf_topics import coordinate_descent as coordinate_descent_module
 from nnmf_topics._backend import Device
 from nnmf_topics._compiled import kernels_for
-from nnmf_topics.coordinate_descent import coordinate_descent
+from nnmf_topics.coordinate_descent import coordinate_descent, descend_columns
 from nnmf_topics.initializers import initialize
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
@@ -132,15 +132,41 @@ def test_training_comes_to_the_factors_of_the_array_functions(by_calls, loss):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_columns_do_not_depend_on_their_tile_or_thread_to_the_last_bit(monkeypatch):
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_do_not_depend_on_their_tile_or_thread_to_the_last_bit(monkeypatch, dtype):
     monkeypatch.setattr(coordinate_descent_module, "_ENTRIES_OF_A_THREAD", 1000)
-    *_, (A, X) = problems(np.float32)
-    gram, rhs = A.T @ A, A.T @ X
-    with Device("cpu").active():
-        together = coordinate_descent(gram, rhs, np.zeros_like(rhs), 2)
-    for i in range(0, X.shape[1], 7):
-        alone = coordinate_descent(gram, rhs[:, [i]], np.zeros((len(gram), 1)), 2)
-        np.testing.assert_array_equal(alone, together[:, [i]])
+    for A, X in problems(dtype):
+        gram, rhs = A.T @ A, A.T @ X
+        with Device("cpu").active():
+            together = coordinate_descent(gram, rhs, np.zeros_like(rhs), 2)
+        for i in range(0, X.shape[1], 7):
+            alone = coordinate_descent(gram, rhs[:, [i]], np.zeros((len(gram), 1)), 2)
+            np.testing.assert_array_equal(alone, together[:, [i]])
+
+
+@DTYPES
+def test_the_step_of_a_tall_factor_is_that_of_the_array_functions(
+    by_calls, monkeypatch, dtype, rtol
+):
+    monkeypatch.setattr(coordinate_descent_module, "_ENTRIES_OF_A_THREAD", 1000)
+    for A, X in problems(dtype):
+        rng, k = np.random.RandomState(1), A.shape[1]
+        tall = rng.rand(X.shape[1], k).astype(dtype)
+        data, mix = -(A.T @ X).T.copy(), rng.rand(k, k).astype(dtype)
+        arguments = (tall, data, mix, A.T @ A, 3)
+        with Device("cpu").active():
+            found = descend_columns(*arguments)
+        expected = by_calls(descend_columns, *arguments)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
+
+
+@pytest.mark.parametrize("columns", [3, 70])
+def test_what_is_no_number_does_not_become_zero(by_calls, columns):
+    rhs = np.full((9, columns), np.nan)
+    arguments = (np.eye(9), rhs, np.zeros_like(rhs), 2)
+    assert np.all(np.isnan(coordinate_descent(*arguments)))
+    assert np.all(np.isnan(by_calls(coordinate_descent, *arguments)))
 
 
 @pytest.mark.parametrize(
