@@ -5,11 +5,22 @@ from typing import Any
 import numpy as np
 
 from nnmf_topics._kernels.compiling import compiled, helper, inlined
-from nnmf_topics._kernels.lanes import LANES, add_product, greater, load, store, transpose, zeros
+from nnmf_topics._kernels.lanes import (
+    LANES,
+    add_product,
+    greater,
+    load,
+    store,
+    subtract_product,
+    transpose,
+    zeros,
+)
 from nnmf_topics._typing import Array
 
-STRIP = 8 * LANES
-"""Columns at a time: as many sums as keep the processor busy, and fit its registers."""
+STRIP = 4 * LANES
+"""Columns at a time: two rows of so many sums keep the processor busy, and fit its registers."""
+BLOCK = 4 * STRIP
+"""Columns that are transposed at a time."""
 
 
 @compiled
@@ -46,93 +57,132 @@ def _descend(
 ) -> None:
     """Sweep from a start (n, k), with constants that are scaled and, if wanted, start mixed."""
     n, k = start.shape
-    block, constant = np.zeros((k, STRIP), start.dtype), np.zeros((k, STRIP), start.dtype)
-    # Parts of arrays are counted references, which cost more than what is done with a row.
-    N, rows, constants = N.ravel(), block.ravel(), constant.ravel()
-    zero, unbounded = zeros(rows), load(np.full(LANES, -np.inf, start.dtype), 0)
-    for first in range(0, n, STRIP):
-        width = min(STRIP, n - first)
+    block, constant = np.zeros(k * BLOCK, start.dtype), np.zeros(k * BLOCK, start.dtype)
+    N = N.ravel()  # parts of arrays are counted references, dearer than what is done with a row
+    zero, unbounded = zeros(block), load(np.full(LANES, -np.inf, start.dtype), 0)
+    for first in range(0, n, BLOCK):
+        width = min(BLOCK, n - first)
         _to_rows(start, first, width, block)
         _to_rows(given, first, width, constant)
-        for j in range(k):
-            for c in range(STRIP):
-                constant[j, c] *= scale[j]
-        for j in range(k if len(mixed) else 0):
-            _combine(j, k, mixed, rows, constants, constants, unbounded)
-        if width > STRIP // 2:
-            for j in range(sweeps * k):
-                _combine(j % k, k, N, rows, constants, rows, zero)
-        else:
-            for j in range(sweeps * k):
-                _combine_few(j % k, k, N, rows, constants, rows, zero, width)
+        for at in range(0, width, STRIP):
+            place = at * k
+            for j in range(k):
+                for t in range(place + j * STRIP, place + (j + 1) * STRIP, LANES):
+                    store(add_product(zero, scale[j], load(constant, t)), constant, t)
+            if len(mixed):
+                for j in range(0, k - 1, 2):
+                    _combine_two(j, k, mixed, block, constant, constant, place, unbounded, False)
+                if k % 2:
+                    _combine(k - 1, k, mixed, block, constant, constant, place, unbounded)
+            for _ in range(sweeps):
+                for j in range(0, k - 1, 2):
+                    _combine_two(j, k, N, block, constant, block, place, zero, True)
+                if k % 2:
+                    _combine(k - 1, k, N, block, constant, block, place, zero)
         _from_rows(block, first, width, S)
 
 
 @inlined
 def _combine(
-    j: int, k: int, weights: Array, rows: Array, base: Array, target: Array, lowest: Any
+    j: int,
+    k: int,
+    weights: Array,
+    rows: Array,
+    base: Array,
+    target: Array,
+    place: int,
+    lowest: Any,
 ) -> None:
-    """Set row j of the target to that of the base + sum_i weights_ji rows_i, if not lower."""
-    row = j * STRIP
-    a, b, c, d = load(base, row), load(base, row + 8), load(base, row + 16), load(base, row + 24)
-    row += 32
-    e, f, g, h = load(base, row), load(base, row + 8), load(base, row + 16), load(base, row + 24)
+    """Set row j of a strip of the target to base + sum_i weights_ji rows_i, if not lower."""
+    t = place + j * STRIP
+    a, b, c, d = load(base, t), load(base, t + 8), load(base, t + 16), load(base, t + 24)
     for i in range(k):
-        weight, t, u = weights[j * k + i], i * STRIP, i * STRIP + 32
-        a, b = add_product(a, weight, load(rows, t)), add_product(b, weight, load(rows, t + 8))
-        e, f = add_product(e, weight, load(rows, u)), add_product(f, weight, load(rows, u + 8))
-        t, u = t + 16, u + 16
-        c, d = add_product(c, weight, load(rows, t)), add_product(d, weight, load(rows, t + 8))
-        g, h = add_product(g, weight, load(rows, u)), add_product(h, weight, load(rows, u + 8))
-    row = j * STRIP
-    store(greater(a, lowest), target, row)
-    store(greater(b, lowest), target, row + 8)
-    store(greater(c, lowest), target, row + 16)
-    store(greater(d, lowest), target, row + 24)
-    store(greater(e, lowest), target, row + 32)
-    store(greater(f, lowest), target, row + 40)
-    store(greater(g, lowest), target, row + 48)
-    store(greater(h, lowest), target, row + 56)
+        v, at = weights[j * k + i], place + i * STRIP
+        a, b = add_product(a, v, load(rows, at)), add_product(b, v, load(rows, at + 8))
+        c, d = add_product(c, v, load(rows, at + 16)), add_product(d, v, load(rows, at + 24))
+    store(greater(a, lowest), target, t)
+    store(greater(b, lowest), target, t + 8)
+    store(greater(c, lowest), target, t + 16)
+    store(greater(d, lowest), target, t + 24)
 
 
 @inlined
-def _combine_few(
-    j: int, k: int, weights: Array, rows: Array, base: Array, target: Array, lowest: Any, width: int
+def _combine_two(
+    j: int,
+    k: int,
+    weights: Array,
+    rows: Array,
+    base: Array,
+    target: Array,
+    place: int,
+    lowest: Any,
+    own: bool,
 ) -> None:
-    """Do so for the first columns only."""
-    for t in range(0, width, LANES):
-        a = load(base, j * STRIP + t)
-        for i in range(k):
-            a = add_product(a, weights[j * k + i], load(rows, i * STRIP + t))
-        store(greater(a, lowest), target, j * STRIP + t)
+    """Do so with rows j and j + 1: every row that is read serves both.
+
+    If the target is the rows' own, row j + 1 has got the former row j, and is mended by its change.
+    """
+    t, u = place + j * STRIP, place + (j + 1) * STRIP
+    a, b, c, d = load(base, t), load(base, t + 8), load(base, t + 16), load(base, t + 24)
+    e, f, g, h = load(base, u), load(base, u + 8), load(base, u + 16), load(base, u + 24)
+    for i in range(k):
+        v, w, at = weights[j * k + i], weights[(j + 1) * k + i], place + i * STRIP
+        p, q, r, s = load(rows, at), load(rows, at + 8), load(rows, at + 16), load(rows, at + 24)
+        a, e = add_product(a, v, p), add_product(e, w, p)
+        b, f = add_product(b, v, q), add_product(f, w, q)
+        c, g = add_product(c, v, r), add_product(g, w, r)
+        d, h = add_product(d, v, s), add_product(h, w, s)
+    a, b, c, d = greater(a, lowest), greater(b, lowest), greater(c, lowest), greater(d, lowest)
+    if own:
+        w = weights[(j + 1) * k + j]
+        e = subtract_product(add_product(e, w, a), w, load(rows, t))
+        f = subtract_product(add_product(f, w, b), w, load(rows, t + 8))
+        g = subtract_product(add_product(g, w, c), w, load(rows, t + 16))
+        h = subtract_product(add_product(h, w, d), w, load(rows, t + 24))
+    store(a, target, t)
+    store(b, target, t + 8)
+    store(c, target, t + 16)
+    store(d, target, t + 24)
+    store(greater(e, lowest), target, u)
+    store(greater(f, lowest), target, u + 8)
+    store(greater(g, lowest), target, u + 16)
+    store(greater(h, lowest), target, u + 24)
 
 
 @helper
 def _to_rows(columns: Array, first: int, width: int, block: Array) -> None:
-    """Transpose columns (n, k) from the first on, so many, to a block (k, STRIP)."""
-    k, whole = columns.shape[1], _whole(width, columns)
-    source, target = columns.ravel(), block.ravel()
+    """Transpose columns (n, k) from the first on, so many, to a block (strips, k, STRIP)."""
+    k, whole, source = columns.shape[1], _whole(width, columns), columns.ravel()
     for c in range(0, whole, LANES):
+        place = _place(c, k)
         for i in range(0, k, LANES):
             j = min(i, k - LANES)  # the last may overlap, and write the same again
-            transpose(source, (first + c) * k + j, k, target, j * STRIP + c, STRIP)
+            transpose(source, (first + c) * k + j, k, block, place + j * STRIP, STRIP)
     for c in range(whole, width):
+        place = _place(c, k)
         for j in range(k):
-            block[j, c] = columns[first + c, j]
+            block[place + j * STRIP] = columns[first + c, j]
 
 
 @helper
 def _from_rows(block: Array, first: int, width: int, columns: Array) -> None:
     """Transpose back."""
-    k, whole = columns.shape[1], _whole(width, columns)
-    source, target = block.ravel(), columns.ravel()
+    k, whole, target = columns.shape[1], _whole(width, columns), columns.ravel()
     for c in range(0, whole, LANES):
+        place = _place(c, k)
         for i in range(0, k, LANES):
             j = min(i, k - LANES)
-            transpose(source, j * STRIP + c, STRIP, target, (first + c) * k + j, k)
+            transpose(block, place + j * STRIP, STRIP, target, (first + c) * k + j, k)
     for c in range(whole, width):
+        place = _place(c, k)
         for j in range(k):
-            columns[first + c, j] = block[j, c]
+            columns[first + c, j] = block[place + j * STRIP]
+
+
+@helper
+def _place(column: int, k: int) -> int:
+    """Where a column of a block begins."""
+    return column // STRIP * k * STRIP + column % STRIP
 
 
 @helper
