@@ -55,14 +55,13 @@ def _codes(
 ) -> tuple[list[Array], Array, Array]:
     """Codes of every part, improved from those near, or from zero; the sums X S^T and S S^T."""
     xp = namespace(A)
-    spare: list[Array] = []
 
     def improved(number: int) -> tuple[Array, Array, Array]:
         part = parts[number]
         rhs = project(A, part)
         start = near[number] if near else xp.zeros_like(rhs)
         S = coordinate_descent(gram, rhs, start, sweeps)
-        return S, accumulate(part, S, spare), S @ S.T
+        return S, accumulate(part, S), S @ S.T
 
     done = Device("cpu").map(improved, range(len(parts)))
     S, XS, SS = next(done)
@@ -71,5 +70,4 @@ def _codes(
         codes.append(S)
         XS += data
         SS += square
-        spare.append(data)
     return codes, XS, SS

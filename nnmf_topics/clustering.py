@@ -3,9 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 from sklearn.cluster import kmeans_plusplus
+from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._typing import Matrix
-from nnmf_topics.singular_vectors import leading_singular_vectors
 
 _DIRECTIONS = 50
 _SEEDS, _MOST_TRIES = 500, 10
@@ -33,9 +33,7 @@ def cluster_sums(X: Matrix, k: int, random_state: np.random.RandomState) -> np.n
     documents.
     """
     rank = min(max(k, _DIRECTIONS), *X.shape)
-    # As many iterations as scikit-learn takes by default: few are enough for many directions.
-    iterations = 7 if rank < min(X.shape) / 10 else 4
-    _, s, Vt = leading_singular_vectors(X, rank, iterations, random_state)
+    _, s, Vt = randomized_svd(X, rank, n_iter="auto", random_state=random_state)
     points = s * Vt.T
     lengths = np.linalg.norm(points, axis=1)
     used = np.flatnonzero(lengths > np.finfo(lengths.dtype).eps * np.max(lengths, initial=0))

@@ -85,6 +85,8 @@ def descend_columns(A: Array, data: Array, mix: Array, H: Array, sweeps: int) ->
 
 def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:
     """Descend by compiled loops, many rows (n, k) on several threads."""
+    if given.shape != start.shape:
+        raise ValueError(f"a start of shape {start.shape} for constants of shape {given.shape}")
     given, near = (np.ascontiguousarray(part, given.dtype) for part in (given, start))
     S = np.empty_like(given)
     width = max(_ENTRIES_OF_A_THREAD // max(S.shape[1], 1), 1)

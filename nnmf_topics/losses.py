@@ -105,7 +105,7 @@ class _Total:
         R = steps.pop()
         slope = _times(self.gram, R) - self.rhs
         error = self.norm + inner(slope - self.rhs, R)
-        error = (error + abs(error)) / 2  # near an exact fit it can come out below zero
+        error = (error + abs(error)) / 2  # not below 0, as near an exact fit
         self.errors.append(error)
         if not counts:
             return

@@ -1,9 +1,9 @@
 """Nonnegative double SVD: a factor to start from, from singular vectors."""
 
 import numpy as np
+from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._typing import Matrix
-from nnmf_topics.singular_vectors import leading_singular_vectors
 
 _POWER_ITERATIONS = 12  # with fewer the start depends on luck; see scripts/RESULTS.md
 
@@ -26,7 +26,7 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
     ndarray (m, k)
     """
     rank = min(k, *X.shape)
-    U, s, Vt = leading_singular_vectors(X, rank, _POWER_ITERATIONS, random_state)
+    U, s, Vt = randomized_svd(X, rank, n_iter=_POWER_ITERATIONS, random_state=random_state)
     A = np.zeros((X.shape[0], k), dtype=U.dtype)
     for j in range(rank):
         u, v = U[:, j], Vt[j]

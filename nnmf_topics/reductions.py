@@ -17,15 +17,15 @@ def column_sums(A: Array) -> Array:
 def column_dots(A: Array, B: Array) -> Array:
     """Scalar products of the columns of A with those of B, tall arrays both."""
     kernels = kernels_for(A, B)
-    if kernels is None:
+    if kernels is None or A.shape != B.shape:
         return column_sums(A * B)
     return kernels.column_dots(np.ascontiguousarray(A), np.ascontiguousarray(B))
 
 
 def inner(A: Array, B: Array) -> Array:
-    """Sum of the products of the entries, added up in double precision: a float64 scalar."""
+    """Sum of the products of the entries, in double precision but for a few at a time."""
     kernels = kernels_for(A, B)
-    if kernels is None:
+    if kernels is None or A.shape != B.shape:
         xp = namespace(A, B)
         return xp.sum(A * B, dtype=xp.float64)
     # Transposed, arrays of documents are contiguous.

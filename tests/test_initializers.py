@@ -128,6 +128,17 @@ def test_alternating_steps_lower_the_error(store):
     assert all(later < earlier for earlier, later in pairwise(errors))
 
 
+def test_alternating_steps_on_parts_are_those_on_the_whole(store):
+    X = random_data(3, 30, 41)
+    A, data = store.xp.put(unit_columns(nndsvd(X, 9, np.random.RandomState(0)))), store.data(X)
+    whole, (codes,) = alternate([data], A, 4)
+    found, parts = alternate(in_parts(data, 12), A, 4)
+    assert len(parts) == 4
+    np.testing.assert_allclose(to_host(found), to_host(whole), atol=1e-9)
+    joined = np.concatenate([to_host(S) for S in parts], axis=1)
+    np.testing.assert_allclose(joined, to_host(codes), atol=1e-9)
+
+
 def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     X = random_data(3, 30, 40)
     A, data = store.xp.put(unit_columns(nndsvd(X, 4, np.random.RandomState(0)))), store.data(X)

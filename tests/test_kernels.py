@@ -16,6 +16,7 @@ from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.products import accumulate, project
 from nnmf_topics.reductions import column_dots, inner
+from nnmf_topics.support_systems import SupportSystems
 from nnmf_topics.training import train
 
 if kernels_for(np.ones(1)) is None:
@@ -23,7 +24,7 @@ if kernels_for(np.ones(1)) is None:
 
 import numba
 
-from nnmf_topics._kernels import by_size
+from nnmf_topics._kernels import accelerated_descent, by_size
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_codes_and_their_derivatives_are_those_of_the_array_functions(by_calls, 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 1e-5)])
 def test_products_with_sparse_data_are_those_of_scipy(dtype, rtol, index):
     # Every number of topics that lanes of eight and groups of 32 can be left with, and no document.
-    rng = np.random.RandomState(5)
+    rng = np.random.default_rng(5)
     X = sp.random_array((60, 31), density=0.2, format="csc", dtype=dtype, rng=rng)
     X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
     for k in range(1, 76):
@@ -105,6 +106,12 @@ def test_sums_of_products_are_added_up_in_double_precision(by_calls, dtype):
     A[0, 0] = 1e4
     assert inner(A, A) == pytest.approx(np.sum(A.astype(np.float64) ** 2), rel=1e-7)
     assert by_calls(inner, A, A) == pytest.approx(inner(A, A), rel=1e-7)
+
+
+def test_sums_of_arrays_that_do_not_fit_are_refused():
+    for function in (inner, column_dots):
+        with pytest.raises(ValueError, match="broadcast"):
+            function(np.ones((3, 1000)), np.ones((3, 10)))
 
 
 @DTYPES
@@ -161,6 +168,24 @@ def test_the_step_of_a_tall_factor_is_that_of_the_array_functions(
         np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
 
 
+@pytest.mark.parametrize("unit", [1e4, 1e6])
+def test_topics_that_are_much_shorter_lose_no_digits_in_single_precision(by_calls, unit):
+    rng = np.random.RandomState(2)
+    A = rng.rand(60, 9)
+    A[:, ::2] /= unit
+    X, start = rng.rand(60, 40), rng.rand(9, 40)
+    start[0] = unit
+    single = [a.astype(np.float32) for a in (A.T @ A, A.T @ X, start)]
+    found, expected = coordinate_descent(*single, 1), by_calls(coordinate_descent, *single, 1)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5 * np.max(theirs))
+
+
+def test_a_start_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"start of shape \(5, 3\) .* \(4, 3\)"):
+        coordinate_descent(np.eye(3), np.ones((3, 4)), np.ones((3, 5)), 1)
+
+
 @pytest.mark.parametrize("columns", [3, 70])
 def test_what_is_no_number_does_not_become_zero(by_calls, columns):
     rhs = np.full((9, columns), np.nan)
@@ -182,6 +207,28 @@ def test_what_is_no_number_does_not_become_zero(by_calls, columns):
 )
 def test_only_numpy_arrays_of_one_precision_have_compiled_loops(arrays):
     assert kernels_for(*arrays) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_supports_do_not_depend_on_the_lengths_of_topics(dtype):
+    for A, X in problems(dtype):
+        found, longer = nnls(A, X).S, nnls(A * dtype(2**12), X).S
+        np.testing.assert_array_equal(longer > 0, found > 0)
+
+
+def test_what_is_no_number_stays_in_its_column():
+    support = np.arange(9)[:, None] <= np.arange(17) % 9
+    systems, rhs = SupportSystems(np.eye(9) + 0.1, support), np.ones((9, 17))
+    expected = systems.solve(rhs)
+    rhs[:, 4] = np.nan
+    others = np.arange(17) != 4
+    np.testing.assert_array_equal(systems.solve(rhs)[:, others], expected[:, others])
+
+
+def test_an_error_of_linear_algebra_is_no_trouble_with_files(caplog):
+    with pytest.raises(np.linalg.LinAlgError):
+        accelerated_descent(*(np.full((2, 2), np.nan) for _ in range(5)), 1)
+    assert not caplog.records
 
 
 NO_FILES = """

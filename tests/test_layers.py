@@ -16,7 +16,7 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 LEVELS = (
     {"_typing", "_threads", "_files", "_safetensors", "documents", "options", "random_state"},
     {"_kernels", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
-    {"_backend", "_compiled", "sampling"},
+    {"_backend", "_compiled", "clustering", "nndsvd", "sampling"},
     {
         "batched_systems",
         "coordinate_descent",
@@ -28,16 +28,8 @@ LEVELS = (
         "likelihood",
         "callbacks",
     },
-    {
-        "support_systems",
-        "supervision",
-        "evaluation",
-        "losses",
-        "hierarchy",
-        "layer_view",
-        "singular_vectors",
-    },
-    {"pivoting", "labels", "clustering", "nndsvd"},
+    {"support_systems", "supervision", "evaluation", "losses", "hierarchy", "layer_view"},
+    {"pivoting", "labels"},
     {"nnls", "hierarchy_builder", "topic_queries", "document_queries", "label_queries"},
     {"network", "level"},
     {"optimizers", "memory", "queries"},

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 import numba
+import numpy as np
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def compiled(function: Callable[..., Any]) -> Any:
         nonlocal kept
         try:
             return kept(*arguments)
-        except MemoryError:
+        except (MemoryError, np.linalg.LinAlgError):
             raise
         # A full disk, a file cut off: whatever reading one can raise. Other errors come again.
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The loops of `coordinate_descent` and of the step of `optimizers`."""
+"""The loops of `coordinate_descent`, of `reductions`, and of the step of `optimizers`."""
 
 from typing import Any
 
@@ -11,14 +11,13 @@ from nnmf_topics._kernels.lanes import (
     greater,
     load,
     store,
-    subtract_product,
     transpose,
     zeros,
 )
 from nnmf_topics._typing import Array
 
 STRIP = 4 * LANES
-"""Columns at a time: two rows of so many sums keep the processor busy, and fit its registers."""
+"""Columns at a time, four lanes in the loops below: two rows of them keep the processor busy."""
 BLOCK = 4 * STRIP
 """Columns that are transposed at a time."""
 
@@ -56,8 +55,9 @@ def _descend(
     N: Array, scale: Array, given: Array, mixed: Array, start: Array, sweeps: int, S: Array
 ) -> None:
     """Sweep from a start (n, k), with constants that are scaled and, if wanted, start mixed."""
-    n, k = start.shape
+    n, k = S.shape
     block, constant = np.zeros(k * BLOCK, start.dtype), np.zeros(k * BLOCK, start.dtype)
+    between = _taken_out(N)
     N = N.ravel()  # parts of arrays are counted references, dearer than what is done with a row
     zero, unbounded = zeros(block), load(np.full(LANES, -np.inf, start.dtype), 0)
     for first in range(0, n, BLOCK):
@@ -71,15 +71,27 @@ def _descend(
                     store(add_product(zero, scale[j], load(constant, t)), constant, t)
             if len(mixed):
                 for j in range(0, k - 1, 2):
-                    _combine_two(j, k, mixed, block, constant, constant, place, unbounded, False)
+                    _combine_two(
+                        j, k, mixed, block, constant, constant, place, unbounded, between, False
+                    )
                 if k % 2:
                     _combine(k - 1, k, mixed, block, constant, constant, place, unbounded)
             for _ in range(sweeps):
                 for j in range(0, k - 1, 2):
-                    _combine_two(j, k, N, block, constant, block, place, zero, True)
+                    _combine_two(j, k, N, block, constant, block, place, zero, between, True)
                 if k % 2:
                     _combine(k - 1, k, N, block, constant, block, place, zero)
         _from_rows(block, first, width, S)
+
+
+@helper
+def _taken_out(N: Array) -> Array:
+    """Set N[j + 1, j] to zero for every other j, and return what it was."""
+    between = np.zeros(len(N), N.dtype)
+    for j in range(0, len(N) - 1, 2):
+        between[j] = N[j + 1, j]
+        N[j + 1, j] = 0
+    return between
 
 
 @inlined
@@ -116,11 +128,12 @@ def _combine_two(
     target: Array,
     place: int,
     lowest: Any,
+    between: Array,
     own: bool,
 ) -> None:
     """Do so with rows j and j + 1: every row that is read serves both.
 
-    If the target is the rows' own, row j + 1 has got the former row j, and is mended by its change.
+    Where the target is the rows' own, row j + 1 gets the new row j, with its weight in `between`.
     """
     t, u = place + j * STRIP, place + (j + 1) * STRIP
     a, b, c, d = load(base, t), load(base, t + 8), load(base, t + 16), load(base, t + 24)
@@ -134,11 +147,9 @@ def _combine_two(
         d, h = add_product(d, v, s), add_product(h, w, s)
     a, b, c, d = greater(a, lowest), greater(b, lowest), greater(c, lowest), greater(d, lowest)
     if own:
-        w = weights[(j + 1) * k + j]
-        e = subtract_product(add_product(e, w, a), w, load(rows, t))
-        f = subtract_product(add_product(f, w, b), w, load(rows, t + 8))
-        g = subtract_product(add_product(g, w, c), w, load(rows, t + 16))
-        h = subtract_product(add_product(h, w, d), w, load(rows, t + 24))
+        w = between[j]
+        e, f = add_product(e, w, a), add_product(f, w, b)
+        g, h = add_product(g, w, c), add_product(h, w, d)
     store(a, target, t)
     store(b, target, t + 8)
     store(c, target, t + 16)
@@ -199,13 +210,16 @@ def column_dots(A: Array, B: Array) -> Array:
 
 @compiled
 def inner(A: Array, B: Array) -> Any:
-    """Sum of the products of the entries in double precision, both arrays contiguous."""
+    """Sum of the products of the entries, as `_column_dots`, both arrays contiguous."""
     return _column_dots(A.reshape(-1, 1), B.reshape(-1, 1)).sum()
 
 
 @helper
 def _column_dots(A: Array, B: Array) -> Array:
-    """Scalar products of columns of contiguous arrays, in double precision but for 64 rows each."""
+    """Scalar products of columns of contiguous arrays.
+
+    In double precision but for eight products at a time, which are added up in the arrays' own.
+    """
     k, a, b = A.shape[1], A.ravel(), B.ravel()
     width = LANES * k  # eight rows at a time, as a loop over one of few topics would hardly begin
     total, part = np.zeros(width, np.float64), np.zeros(width, A.dtype)

@@ -1,5 +1,7 @@
 """The loops of `pivoting`: which columns are wrong, and these one by one."""
 
+from typing import Any
+
 import numpy as np
 
 from nnmf_topics._kernels.compiling import compiled, helper
@@ -15,18 +17,24 @@ def wrong_columns(
     `products` are the codes times the Gram matrix; all arrays are (n, k).
     """
     n, k = rhs.shape
-    found, zero = np.empty(n, np.bool_), rhs.dtype.type(0)
+    found = np.empty(n, np.bool_)
     for c in range(n):
-        largest = zero
-        for j in range(k):
-            largest = max(largest, abs(rhs[c, j]) / lengths[j])
-        tolerance, wrong = epsilon * largest, 0
+        tolerance, wrong = _tolerance(rhs, c, lengths, epsilon), 0
         for j in range(k):
             leaves = 2 * lengths[j] * codes[c, j] <= tolerance
             enters = products[c, j] - rhs[c, j] < -tolerance * lengths[j]
             wrong += (support[c, j] & leaves) | (~support[c, j] & enters)
         found[c] = wrong > 0
     return np.nonzero(found)[0]
+
+
+@helper
+def _tolerance(rhs: Array, c: int, lengths: Array, epsilon: float) -> Any:
+    """Which part of a column is within rounding, in the metric of unit columns."""
+    largest = rhs.dtype.type(0)
+    for j in range(len(lengths)):
+        largest = max(largest, abs(rhs[c, j]) / lengths[j])
+    return epsilon * largest
 
 
 @compiled
@@ -50,10 +58,7 @@ def pivot(
     DL, topics = np.empty((k, k), rhs.dtype), np.empty(k, np.uint32)
     open_ = np.zeros(n, np.bool_)
     for c in range(n):
-        largest = zero
-        for j in range(k):
-            largest = max(largest, abs(rhs[c, j]) / lengths[j])
-        tolerance = epsilon * largest
+        tolerance = _tolerance(rhs, c, lengths, epsilon)
         fewest, patience = k + 1, most_patience
         for _ in range(most_rounds):
             for j in range(k):

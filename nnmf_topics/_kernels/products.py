@@ -52,38 +52,38 @@ def gather(data: Array, indices: Array, indptr: Array, A: Array, rhs: Array) -> 
 
 
 @compiled
-def scatter(data: Array, indices: Array, indptr: Array, V: Array, product: Array) -> None:
-    """Add X V to a product (m, k), k >= 8; V (n, k).
+def scatter(data: Array, indices: Array, indptr: Array, codes: Array, product: Array) -> None:
+    """Add X S^T to a product (m, k), k >= 8; the codes are S^T (n, k).
 
     Lanes may overlap: all are read before one is written, so that they write the same there.
     """
-    n, k = V.shape
-    codes, out = V.ravel(), product.ravel()
+    n, k = codes.shape
+    given, out = codes.ravel(), product.ravel()
     for c in range(n):
         entries = range(indptr[c], indptr[c + 1])
         first = 0
         while first < k:
             stop = _stop(first, k)
             last = stop - LANES
-            s, v = load(codes, c * k + first), load(codes, c * k + last)
+            s, v = load(given, c * k + first), load(given, c * k + last)
             if stop - first > 2 * LANES:
                 i, j = first + LANES, min(first + 2 * LANES, last)
-                t, u = load(codes, c * k + i), load(codes, c * k + j)
+                t, u = load(given, c * k + i), load(given, c * k + j)
                 for p in entries:
                     x, row = data[p], np.intp(indices[p]) * k
-                    S = add_product(load(out, row + first), x, s)
-                    T = add_product(load(out, row + i), x, t)
-                    U = add_product(load(out, row + j), x, u)
-                    V_ = add_product(load(out, row + last), x, v)
-                    store(S, out, row + first)
-                    store(T, out, row + i)
-                    store(U, out, row + j)
-                    store(V_, out, row + last)
+                    a = add_product(load(out, row + first), x, s)
+                    b = add_product(load(out, row + i), x, t)
+                    d = add_product(load(out, row + j), x, u)
+                    e = add_product(load(out, row + last), x, v)
+                    store(a, out, row + first)
+                    store(b, out, row + i)
+                    store(d, out, row + j)
+                    store(e, out, row + last)
             else:
                 for p in entries:
                     x, row = data[p], np.intp(indices[p]) * k
-                    S = add_product(load(out, row + first), x, s)
-                    V_ = add_product(load(out, row + last), x, v)
-                    store(S, out, row + first)
-                    store(V_, out, row + last)
+                    a = add_product(load(out, row + first), x, s)
+                    e = add_product(load(out, row + last), x, v)
+                    store(a, out, row + first)
+                    store(e, out, row + last)
             first = stop
