@@ -12,6 +12,7 @@ import _measures
 import _setting
 import benchmark_epoch
 import benchmark_quality
+import benchmark_training
 
 from nnmf_topics import evaluation
 
@@ -91,6 +92,20 @@ def test_the_relative_difference_is_that_of_the_worst_factor():
     ours = [np.array([[4.0, 0.4]]), np.array([[0.4]])]
     assert benchmark_epoch.relative_difference(ours, theirs) == pytest.approx(0.2)
     assert benchmark_epoch.relative_difference(theirs, theirs) == 0
+
+
+def test_projected_descent_by_short_steps_lowers_the_error():
+    X = sp.csc_array(np.random.default_rng(0).random((30, 20)))
+    errors = list(benchmark_training.projected_descent(X, 10.0, 60, seed=0))
+    assert len(errors) == 60
+    assert np.all(np.diff(errors) <= 0)
+    assert errors[-1] < 0.9 * errors[0]
+
+
+def test_the_epochs_until_an_error_are_those_before_it():
+    assert benchmark_training.epochs_until([0.9, 0.8, 0.7, 0.8], 0.8) == 1
+    assert benchmark_training.epochs_until([0.9, 0.8], 0.9) == 0
+    assert benchmark_training.epochs_until([0.9, 0.8], 0.7) is None
 
 
 @pytest.mark.parametrize("unit_columns", [False, True])
