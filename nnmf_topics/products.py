@@ -1,4 +1,4 @@
-"""The two products in which the data are touched, A^T X and X S^T, with as many columns as topics.
+"""Documents in parts, and the two products in which they are touched, A^T X and X S^T.
 
 Where the data are sparse and lie in columns, as chunks of documents do, compiled loops take the
 place of SciPy's, which keep sums in memory and not in registers: A^T X takes half of the time and

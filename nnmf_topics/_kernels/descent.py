@@ -5,15 +5,7 @@ from typing import Any
 import numpy as np
 
 from nnmf_topics._kernels.compiling import compiled, helper, inlined
-from nnmf_topics._kernels.lanes import (
-    LANES,
-    add_product,
-    greater,
-    load,
-    store,
-    transpose,
-    zeros,
-)
+from nnmf_topics._kernels.lanes import LANES, add_product, greater, load, store, transpose, zeros
 from nnmf_topics._typing import Array
 
 STRIP = 4 * LANES
