@@ -129,8 +129,7 @@ class Device:
         with self.active():
             if not sp.issparse(matrix):
                 return cupy.asarray(matrix)
-            sparse: Any = matrix
-            return getattr(cusp, f"{sparse.format}_matrix")(sparse)
+            return getattr(cusp, f"{matrix.format}_matrix")(_with_short_indices(matrix))
 
     def put_beside(self, matrix: Matrix) -> Matrix | None:
         """Move a host array or SciPy sparse matrix here while the device computes something else.
@@ -154,6 +153,16 @@ class Device:
             import cupy
 
             cupy.cuda.get_current_stream().synchronize()
+
+
+def _with_short_indices(matrix: Any) -> Any:
+    """Return a matrix with indices of 32 bits, which a GPU reads in half the time, if they do."""
+    if getattr(matrix, "indices", np.zeros(0, np.int32)).dtype == np.int32:
+        return matrix
+    if max(matrix.nnz, *matrix.shape) > np.iinfo(np.int32).max:
+        return matrix
+    indices, indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    return type(matrix)((matrix.data, indices, indptr), matrix.shape)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Whether loops are compiled: where Numba is installed and the arrays are NumPy's."""
+"""Whether loops are compiled: by Numba, where it is installed, for NumPy's arrays; for CuPy's, CUDA."""
 
 import importlib
 import logging
@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from array_api_compat import is_cupy_array
 
 from nnmf_topics._typing import Array
 
@@ -26,6 +27,25 @@ def kernels_for(*arrays: Array) -> Any:
     dtypes = {array.dtype for array in arrays}
     numba = _numba() if len(dtypes) == 1 and dtypes.issubset(_DTYPES) else None
     return None if numba is None or numba.config.DISABLE_JIT else _kernels()
+
+
+def cuda_kernels_for(*arrays: Array, topics: int = 0) -> Any:
+    """Return the module of CUDA kernels; None if arrays are not CuPy's or topics are too many.
+
+    Arrays are of one precision there, or None is returned too.
+    """
+    if not all(map(is_cupy_array, arrays)):
+        return None
+    dtypes = {array.dtype for array in arrays}
+    if len(dtypes) > 1 or not dtypes.issubset(_DTYPES):
+        return None
+    kernels = _cuda()
+    return kernels if topics <= kernels.MOST_TOPICS else None
+
+
+@cache
+def _cuda() -> ModuleType:
+    return importlib.import_module("nnmf_topics._cuda")
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnmf_topics._backend import device_of, namespace, on_gpu
-from nnmf_topics._compiled import kernels_for
+from nnmf_topics._compiled import cuda_kernels_for, kernels_for
 from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Array
 
@@ -42,6 +42,8 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     if kernels is not None:
         descend = partial(kernels.descend, np.ascontiguousarray(gram))
         return _on_threads(descend, rhs.T, start.T, sweeps).T
+    if (cuda := cuda_kernels_for(gram, rhs, start, topics=gram.shape[0])) is not None:
+        return cuda.descend(gram, rhs.T, start.T, sweeps).T
     xp = namespace(gram, rhs)
     diagonal = xp.linalg.diagonal(gram)
     diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]

@@ -13,7 +13,7 @@ import scipy.linalg
 import scipy.optimize
 
 from nnmf_topics._backend import device_of, namespace, to_host
-from nnmf_topics._compiled import kernels_for
+from nnmf_topics._compiled import cuda_kernels_for, kernels_for
 from nnmf_topics._typing import Array
 from nnmf_topics.support_systems import SupportSystems, with_columns
 
@@ -45,6 +45,8 @@ def solve(gram: Array, rhs: Array, systems: SupportSystems) -> Array:
     kernels = kernels_for(gram, rhs)
     if kernels is not None:
         return _solve_by_columns(kernels, gram, rhs, systems)
+    if (cuda := cuda_kernels_for(gram, rhs, topics=gram.shape[0])) is not None:
+        return _solve_on_gpu(cuda, gram, rhs, systems)
     xp = namespace(gram, rhs)
     k, n = rhs.shape
     device = device_of(rhs)
@@ -98,6 +100,21 @@ def _solve_by_columns(
             support[open_] = moved[open_] > 0
         codes[wrong] = moved
         systems.move(wrong, support.T)
+    return codes.T
+
+
+def _solve_on_gpu(cuda: ModuleType, gram: Array, rhs: Array, systems: SupportSystems) -> Array:
+    """Do the same by a kernel to which a column is not dearer in the first round than later."""
+    xp = namespace(gram, rhs)
+    epsilon = xp.finfo(rhs.dtype).eps ** 0.75
+    arguments = (gram, rhs.T, systems.support.T, epsilon, _MOST_ROUNDS, _PATIENCE)
+    codes, support, open_ = cuda.pivot(*arguments)
+    (still,) = xp.nonzero(open_)
+    if still.shape[0]:
+        logger.debug("pivoting left %d documents to the active set method", still.shape[0])
+        codes[still, :] = _active_set(gram, rhs[:, still]).T
+        support[still, :] = codes[still, :] > 0
+    systems.move_all(support.T)
     return codes.T
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnmf_topics._backend import namespace
+from nnmf_topics._backend import namespace, on_gpu
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array
 
@@ -11,7 +11,10 @@ def column_sums(A: Array) -> Array:
     """Sum the columns of a tall array."""
     if isinstance(A, np.ndarray):  # several times as fast as `sum` where rows are contiguous
         return np.einsum("ij->j", A)
-    return namespace(A).sum(A, axis=0)
+    xp = namespace(A)
+    if on_gpu(A):  # CuPy's sum has a block for a column, however tall
+        return xp.ones(A.shape[0], dtype=A.dtype) @ A
+    return xp.sum(A, axis=0)
 
 
 def column_dots(A: Array, B: Array) -> Array:

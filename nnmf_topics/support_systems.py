@@ -5,7 +5,7 @@ from types import ModuleType
 import numpy as np
 
 from nnmf_topics._backend import device_of, namespace
-from nnmf_topics._compiled import kernels_for
+from nnmf_topics._compiled import cuda_kernels_for, kernels_for
 from nnmf_topics._typing import Array
 from nnmf_topics.batched_systems import BatchedSystems
 
@@ -23,6 +23,20 @@ class CompiledSystems:
         return self._kernels.substitute(np.ascontiguousarray(rhs.T), *self._parts).T
 
 
+class LaunchedSystems:
+    """`BatchedSystems` by kernels of a GPU, which factorise anew for every right-hand side.
+
+    On supports of a few dozen topics that is cheaper than to keep the factors in memory.
+    """
+
+    def __init__(self, kernels: ModuleType, gram: Array, support: Array) -> None:
+        self._kernels, self._gram, self._support = kernels, gram, support
+
+    def solve(self, rhs: Array) -> Array:
+        """Solve for right-hand sides of shape (k, n); the result is 0 off the support."""
+        return self._kernels.solve(self._gram, self._support.T, rhs.T).T
+
+
 class SupportSystems:
     """The systems of all columns of a support, factorised; columns may move to another support.
 
@@ -33,14 +47,13 @@ class SupportSystems:
     """
 
     def __init__(self, gram: Array, support: Array) -> None:
-        self.gram, self.support = gram, support
+        self.gram = gram
+        self.move_all(support)
+
+    def move_all(self, support: Array) -> None:
+        """Solve all columns on another support from now on."""
+        self.support, self._systems = support, _systems_of(self.gram, support)
         self._newer: tuple[Array, SupportSystems] | None = None
-        kernels = kernels_for(gram)
-        self._systems: BatchedSystems | CompiledSystems = (
-            BatchedSystems(gram, support)
-            if kernels is None
-            else CompiledSystems(kernels, gram, support)
-        )
 
     def move(self, columns: Array, support: Array) -> "SupportSystems":
         """Solve some columns, given by their numbers, on another support from now on.
@@ -61,6 +74,14 @@ class SupportSystems:
         columns, newer = self._newer
         rest = newer.solve(namespace(rhs).take(rhs, columns, axis=1))
         return with_columns(u, columns, rest)
+
+
+def _systems_of(gram: Array, support: Array) -> BatchedSystems | CompiledSystems | LaunchedSystems:
+    if (kernels := kernels_for(gram)) is not None:
+        return CompiledSystems(kernels, gram, support)
+    if (cuda := cuda_kernels_for(gram, topics=gram.shape[0])) is not None:
+        return LaunchedSystems(cuda, gram, support)
+    return BatchedSystems(gram, support)
 
 
 def with_columns(array: Array, columns: Array, replacement: Array) -> Array:
