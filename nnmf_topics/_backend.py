@@ -20,6 +20,7 @@ from array_api_compat import numpy as numpy_namespace
 
 from nnmf_topics._threads import HOST_THREADS, one_ahead
 from nnmf_topics._typing import Array, Matrix
+from nnmf_topics.grouping import Group
 
 __all__ = ["Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
 
@@ -120,13 +121,15 @@ class Device:
         return one_ahead(work, items)
 
     def put(self, matrix: Matrix) -> Matrix:
-        """Move a host array or SciPy sparse matrix here (no copy on the host)."""
+        """Move a host array, SciPy sparse matrix or `Group` here (no copy on the host)."""
         if not self.is_gpu:
             return matrix
         import cupy
         import cupyx.scipy.sparse as cusp
 
         with self.active():
+            if isinstance(matrix, Group):
+                return _put_together(matrix)
             if not sp.issparse(matrix):
                 return cupy.asarray(matrix)
             return getattr(cusp, f"{matrix.format}_matrix")(_with_short_indices(matrix))
@@ -163,6 +166,22 @@ def _with_short_indices(matrix: Any) -> Any:
         return matrix
     indices, indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
     return type(matrix)((matrix.data, indices, indptr), matrix.shape)
+
+
+def _put_together(group: Group) -> Matrix:
+    import cupy
+    import cupyx.scipy.sparse as cusp
+
+    starts = group.starts()
+    index = np.int32 if max(starts[-1], *group.shape) <= np.iinfo(np.int32).max else np.int64
+    data = cupy.empty(starts[-1], group.parts[0].dtype)
+    indices, first = cupy.empty(starts[-1], index), 0
+    for part in group.parts:
+        mine = slice(first, first + part.nnz)
+        data[mine].set(part.data)
+        indices[mine].set(part.indices.astype(index, copy=False))
+        first = mine.stop
+    return cusp.csc_matrix((data, indices, cupy.asarray(starts.astype(index))), group.shape)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Whether loops are compiled: by Numba, where it is installed, for NumPy's arrays; for CuPy's, CUDA."""
+"""Whether loops are compiled: for NumPy arrays by Numba, where it is; for CuPy arrays in CUDA."""
 
 import importlib
 import logging

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Matrix
 from nnmf_topics.documents import bad_weight, largest_weight, to_arrays, to_matrix
 
@@ -189,6 +190,8 @@ class Corpus:
         """Return this corpus with every chunk weighted, kept in memory where this one is."""
         corpus = Corpus.__new__(Corpus)
         corpus.__dict__.update(self.__dict__)
-        corpus._kept = None if self._kept is None else [weigh(chunk) for chunk in self._kept]
+        if self._kept is not None:
+            with HOST_THREADS:
+                corpus._kept = list(HOST_THREADS.map(weigh, self._kept))
         corpus.weigh = weigh if self._kept is None else None
         return corpus

@@ -1,13 +1,16 @@
 """Codes of documents by factors that do not change any more."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Matrix
+from nnmf_topics.grouping import Grouped
 from nnmf_topics.network import forward
 from nnmf_topics.nnls import grams_of
+from nnmf_topics.placement import Codes, PlacedChunks
 from nnmf_topics.trained import Trained
 
 
@@ -36,14 +39,18 @@ class Encoder:
             Not weighted yet.
         layers : int
         """
+        gpu = self._device.is_gpu
+        given = Grouped(map(self._weighting, chunks)) if gpu else chunks
 
-        def codes(chunk: Matrix) -> list[np.ndarray]:
-            X = self._device.put(self._weighting(chunk))
-            found = forward(self._factors[:layers], X, grams=self._grams[:layers])
-            return [to_host(S) for S in found.codes]
+        def work(X: Matrix, _near: Codes | None, _documents: slice) -> tuple[Any, Codes]:
+            X = X if gpu else self._weighting(X)
+            codes = forward(self._factors[:layers], X, grams=self._grams[:layers]).codes
+            # Lists add up to longer lists, should the documents be taken in parts.
+            return [[to_host(S) for S in codes]], codes
 
         with self._device.active():
-            encoded = list(self._device.map(codes, chunks))
+            placed = PlacedChunks(given, self._device, in_memory=False)
+            encoded = [codes for found, _ in placed.map(work) for codes in found]
         if not encoded:
             return [S.copy() for S in self._empty[:layers]]
         return [np.concatenate(parts, axis=1) for parts in zip(*encoded, strict=True)]

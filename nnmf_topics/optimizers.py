@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnmf_topics._backend import device_of, namespace
+from nnmf_topics._backend import device_of, namespace, on_gpu, to_host
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array
 from nnmf_topics.coordinate_descent import descend_columns
@@ -18,6 +18,7 @@ from nnmf_topics.reductions import column_dots, column_sums
 
 _SWEEPS = 2
 _INNER_STEPS = 30
+_FEW_TOPICS = 128  # so many steps on less are done in less time than a GPU takes to begin them
 _STEPS_HELD, _SMALLEST_SCALE_HELD = 20, 0.01
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
 
@@ -151,6 +152,9 @@ def _descend_two_sided(A: Array, G: Array, L: Array, H: Array) -> Array:
     if kernels is not None:
         arrays = map(np.ascontiguousarray, (start, G, L, H, -A))
         return xp.maximum(A + kernels.accelerated_descent(*arrays, _INNER_STEPS), start)
+    if on_gpu(A) and A.shape[0] <= _FEW_TOPICS:
+        moved = _descend_two_sided(*map(to_host, (A, G, L, H)))
+        return xp.asarray(moved, device=device_of(A))
     lipschitz = xp.linalg.eigvalsh(L)[-1] * xp.linalg.eigvalsh(H)[-1]
     lipschitz = xp.where(lipschitz > 0, lipschitz, xp.ones_like(lipschitz))
     D = _accelerated(start, G / lipschitz, L / lipschitz, H, -A)

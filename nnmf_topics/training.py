@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, LossName, Matrix
+from nnmf_topics.grouping import Grouped
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import Evaluation
 from nnmf_topics.objective import Objective
@@ -136,6 +137,8 @@ def train(
     with device.active(), tqdm(total=limit, disable=not progress, unit="pass") as bar:
         if in_memory is None:
             in_memory = isinstance(chunks, (list, tuple))
+        if device.is_gpu and not online:  # steps are taken after every chunk there
+            chunks = Grouped(chunks)
         objective = Objective(chunks, loss, device, memory, in_memory, targets)
         optimizer = GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]

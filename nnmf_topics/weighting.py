@@ -74,9 +74,13 @@ class Weighting:
             return chunk
         local = np.log1p(chunk.data) if self.name == "log-idf" else chunk.data
         data = (local * self.term_weights[chunk.indices]).astype(chunk.dtype)
-        columns = np.repeat(np.arange(chunk.shape[1]), np.diff(chunk.indptr))
-        lengths = np.sqrt(np.bincount(columns, data.astype(np.float64) ** 2, chunk.shape[1]))
-        data /= np.where(lengths > 0, lengths, 1.0)[columns].astype(chunk.dtype)
+        words = np.diff(chunk.indptr)
+        some = words > 0  # sums of the others would not be zero
+        lengths = np.zeros(chunk.shape[1])
+        if some.any():
+            squares = np.square(data, dtype=np.float64)
+            lengths[some] = np.sqrt(np.add.reduceat(squares, chunk.indptr[:-1][some]))
+        data /= np.repeat(np.where(lengths > 0, lengths, 1.0).astype(chunk.dtype), words)
         weighted = sp.csc_array((data, chunk.indices.copy(), chunk.indptr.copy()), chunk.shape)
         weighted.eliminate_zeros()
         return weighted

@@ -1,7 +1,7 @@
 """The kernels in CUDA, compiled as C++ and run on the host: every thread of a block is there, and
 lanes of a warp that do not come to the same vote, or to the same exchange, end the process.
 
-What it does not show: the speed, races between lanes that a warp's order hides, and how a GPU rounds.
+What it does not show: the speed, races between lanes that their order here hides, and rounding.
 """
 
 import ctypes
@@ -9,11 +9,10 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from nnmf_topics import _cuda, _compiled
+from nnmf_topics import _compiled
 from nnmf_topics._cuda import columns, launching, products
 
 HEADER = Path(__file__).parent / "emulated_cuda.hpp"
@@ -33,7 +32,9 @@ class Emulator:
             for name in re.findall(r'extern "C" __global__ void (\w+)\(', text)
             if "##" not in name
         )
-        text += "".join(f"\nKERNEL(descend_{c})" for c in re.findall(r"^DESCEND\((\d+)\)", text, re.M))
+        text += "".join(
+            f"\nKERNEL(descend_{c})" for c in re.findall(r"^DESCEND\((\d+)\)", text, re.M)
+        )
         path = self._folder / f"{source}_{dtype}.cpp"
         path.write_text(text.replace("KERNEL(descend_)", ""))
         library = path.with_suffix(".so")

@@ -15,7 +15,7 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 # other; a package counts as one module. A new module has to be given its place here.
 LEVELS = (
     {"_typing", "_threads", "_files", "_safetensors", "documents", "options", "random_state"},
-    {"_kernels", "_views", "_persistence", "corpus", "weighting", "topics", "datasets"},
+    {"_kernels", "_views", "_persistence", "corpus", "grouping", "weighting", "topics", "datasets"},
     {"_backend", "_compiled", "clustering", "nndsvd", "sampling"},
     {"_cuda"},
     {

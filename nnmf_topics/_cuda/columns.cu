@@ -128,40 +128,39 @@ __device__ int list_topics(System system, unsigned mine, const REAL* rhs, int k)
     return size;
 }
 
-// Solve gram[P, P] u = rhs[P] by L D L^T: below the diagonal the triangle becomes L D.
+// Where row i of a triangle begins.
+__device__ int row_of(int i) { return i * (i + 1) / 2; }
+
+// Solve gram[P, P] u = rhs[P] by L D L^T: below the diagonal the triangle becomes L D, and on it the
+// inverse of D. The lanes are four rows of eight.
 __device__ void solve(System system, const REAL* __restrict__ gram, int size, int k)
 {
-    const int lane = threadIdx.x % 32;
+    const int lane = threadIdx.x % 32, across = lane % 8, down = lane / 8;
     REAL *M = system.triangle, *u = system.u;
-    for (int i = 0; i < size; ++i) {
+    for (int i = down; i < size; i += 4) {
         const REAL* row = gram + system.topics[i] * k;
-        for (int j = lane; j <= i; j += 32) M[i * (i + 1) / 2 + j] = row[system.topics[j]];
+        for (int j = across; j <= i; j += 8) M[row_of(i) + j] = row[system.topics[j]];
     }
     __syncwarp();
     for (int j = 0; j < size; ++j) {
-        const REAL inverse = 1 / M[j * (j + 1) / 2 + j], known = u[j];
-        for (int i = j + 1 + lane; i < size; i += 32) {
-            REAL* row = M + i * (i + 1) / 2;
+        const REAL inverse = 1 / M[row_of(j) + j], known = u[j];
+        for (int i = j + 1 + down; i < size; i += 4) {
+            REAL* row = M + row_of(i);
             const REAL share = row[j] * inverse;
-            u[i] -= share * known;
-            int m = j + 1, below = m * (m + 1) / 2 + j;  // below: entry (m, j)
-            for (; m + 1 < i; m += 2) {
-                const REAL a = M[below], b = M[below + m + 1];
-                const REAL c = row[m], d = row[m + 1];
-                row[m] = c - share * a;
-                row[m + 1] = d - share * b;
-                below += 2 * m + 3;
-            }
-            for (; m <= i; ++m) {
+            if (across == 0) u[i] -= share * known;
+            int m = j + 1 + across, below = row_of(m) + j;  // below: entry (m, j)
+            for (; m <= i; m += 8) {
                 row[m] -= share * M[below];
-                below += m + 1;
+                below += 8 * m + 36;
             }
         }
         __syncwarp();
+        if (lane == 0) M[row_of(j) + j] = inverse;
     }
+    __syncwarp();
     for (int i = size - 1; i >= 0; --i) {
-        const REAL* row = M + i * (i + 1) / 2;
-        const REAL solved = u[i] / row[i];
+        const REAL* row = M + row_of(i);
+        const REAL solved = u[i] * row[i];
         __syncwarp();
         if (lane == 0) u[i] = solved;
         for (int j = lane; j < i; j += 32) u[j] -= row[j] * solved;
@@ -212,8 +211,8 @@ __device__ REAL largest(REAL x)
 // Which topics of a column are on the wrong side: codes of the support that are not positive
 // beyond rounding, and topics off it whose slope is negative beyond it.
 __device__ unsigned wrong_topics(System system, const REAL* __restrict__ gram,
-                                 const REAL* __restrict__ rhs, unsigned mine, int size, int k,
-                                 REAL tolerance)
+                                 const REAL* __restrict__ lengths, const REAL* __restrict__ rhs,
+                                 unsigned mine, int size, int k, REAL tolerance)
 {
     const int lane = threadIdx.x % 32;
     unsigned wrong = 0;
@@ -223,7 +222,7 @@ __device__ unsigned wrong_topics(System system, const REAL* __restrict__ gram,
         const bool inside = mine >> c & 1;
         const unsigned all = __ballot_sync(EVERYONE, inside);
         if (topic < k) {
-            const REAL length = sqrt(gram[topic * k + topic]);
+            const REAL length = lengths[topic];
             if (inside) {
                 const REAL code = system.u[before + __popc(all & lanes_before(lane))];
                 wrong |= unsigned(2 * length * code <= tolerance) << c;
@@ -252,7 +251,7 @@ __device__ unsigned last_topic(unsigned wrong, int k)
 // Block principal pivoting of the columns that are open, until nothing is wrong. A column whose
 // support outgrows `most` topics stays open, with the support that it has come to; one that takes
 // more rounds than there are is left with 2.
-__device__ void pivot_each(System system, const REAL* gram, const REAL* rhs,
+__device__ void pivot_each(System system, const REAL* gram, const REAL* lengths, const REAL* rhs,
                            unsigned char* support, REAL* codes, unsigned char* open, int n, int k,
                            int most, REAL epsilon, int rounds, int most_patience)
 {
@@ -265,7 +264,7 @@ __device__ void pivot_each(System system, const REAL* gram, const REAL* rhs,
         REAL tolerance = 0;
         for (int topic = lane; topic < k; topic += 32) {
             const REAL x = mine_rhs[topic], size = x < 0 ? -x : x;
-            const REAL share = size / sqrt(gram[topic * k + topic]);
+            const REAL share = size / lengths[topic];
             tolerance = share > tolerance ? share : tolerance;
         }
         tolerance = epsilon * largest(tolerance);
@@ -277,7 +276,8 @@ __device__ void pivot_each(System system, const REAL* gram, const REAL* rhs,
             }
             list_topics(system, mine, mine_rhs, k);
             solve(system, gram, size, k);
-            const unsigned wrong = wrong_topics(system, gram, mine_rhs, mine, size, k, tolerance);
+            const unsigned wrong =
+                wrong_topics(system, gram, lengths, mine_rhs, mine, size, k, tolerance);
             const int count = size_of(wrong, k);
             if (count == 0) {
                 state = 0;
@@ -317,15 +317,15 @@ extern "C" __global__ void solve_columns(const REAL* gram, const unsigned char* 
         solve_each(own_system(nullptr, bytes, most), gram, support, rhs, codes, n, k, fewest, most);
 }
 
-extern "C" __global__ void pivot_columns(const REAL* gram, const REAL* rhs, unsigned char* support,
-                                         REAL* codes, unsigned char* open, int n, int k, int most,
-                                         REAL epsilon, int rounds, int patience,
-                                         unsigned char* memory, int bytes)
+extern "C" __global__ void pivot_columns(const REAL* gram, const REAL* lengths, const REAL* rhs,
+                                         unsigned char* support, REAL* codes, unsigned char* open,
+                                         int n, int k, int most, REAL epsilon, int rounds,
+                                         int patience, unsigned char* memory, int bytes)
 {
     if (memory)
-        pivot_each(own_system(memory, bytes, most), gram, rhs, support, codes, open, n, k, most,
-                   epsilon, rounds, patience);
+        pivot_each(own_system(memory, bytes, most), gram, lengths, rhs, support, codes, open, n, k,
+                   most, epsilon, rounds, patience);
     else
-        pivot_each(own_system(nullptr, bytes, most), gram, rhs, support, codes, open, n, k, most,
-                   epsilon, rounds, patience);
+        pivot_each(own_system(nullptr, bytes, most), gram, lengths, rhs, support, codes, open, n, k,
+                   most, epsilon, rounds, patience);
 }

@@ -61,10 +61,11 @@ def pivot(
     xp = namespace(rhs)
     gram, rhs = xp.ascontiguousarray(gram), xp.ascontiguousarray(rhs)
     support = xp.array(support, order="C")  # a copy: it is moved
+    lengths = xp.sqrt(xp.diagonal(gram))
     codes, open_ = xp.empty_like(rhs), xp.ones(rhs.shape[0], dtype=xp.uint8)
     if codes.size:
         for most, memory, bytes_, shape in _ways(rhs):
-            arguments = (gram, rhs, support, codes, open_, *rhs.shape, most)
+            arguments = (gram, lengths, rhs, support, codes, open_, *rhs.shape, most)
             arguments = (*arguments, rhs.dtype.type(epsilon), rounds, patience, memory, bytes_)
             launch("columns", "pivot_columns", rhs, *shape[:2], *arguments, bytes_=shape[2])
     return codes, support, open_

@@ -12,7 +12,13 @@ REALS = {"float32": "float", "float64": "double"}
 
 
 def launch(
-    source: str, kernel: str, like: Array, blocks: int, threads: int, *arguments: Any, bytes_: int = 0
+    source: str,
+    kernel: str,
+    like: Array,
+    blocks: int,
+    threads: int,
+    *arguments: Any,
+    bytes_: int = 0,
 ) -> None:
     """Launch a kernel of a source in the precision of an array.
 
@@ -50,6 +56,4 @@ def _module(source: str, dtype: str) -> Any:
     import cupy
 
     # CuPy keeps what it compiles on disk, and loads it for every device by itself.
-    return cupy.RawModule(
-        code=source_of(source), options=("--std=c++17", f"-DREAL={REALS[dtype]}")
-    )
+    return cupy.RawModule(code=source_of(source), options=("--std=c++17", f"-DREAL={REALS[dtype]}"))

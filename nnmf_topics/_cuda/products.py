@@ -8,7 +8,7 @@ from nnmf_topics._typing import Array, Matrix
 
 _THREADS = 128
 _ENTRIES = 128
-"""Of a term that are added up at once: a word of all documents should not keep the others waiting."""
+"""Of a term that are added up at once: a word of all documents would keep the others waiting."""
 
 
 class _ByTerms(NamedTuple):
@@ -50,9 +50,7 @@ def _sorted_by_terms(X: Matrix) -> _ByTerms:
     return _ByTerms(rows.data, rows.indices, parts.astype(xp.int32), terms.astype(xp.int32))
 
 
-def _sum_rows(
-    weights: Array | None, indices: Array | None, starts: Array, rows: Array
-) -> Array:
+def _sum_rows(weights: Array | None, indices: Array | None, starts: Array, rows: Array) -> Array:
     """Add up rows (., k), from one start to the next; returns (starts - 1, k)."""
     xp = namespace(rows)
     rows = xp.ascontiguousarray(rows)

@@ -1,0 +1,196 @@
+"""Measure a GPU against two cores of the CPU, and its products against its own memory.
+
+PRODUCTS: the two products with sparse documents, A^T X and X V^T, against cuSPARSE. Their bytes
+are those of `benchmark_scaling.py`: values and indices, a row of k numbers gathered for every
+entry, and what is written. They are held against a copy of a large array, bytes read and written
+together.
+
+PASSES: the evaluation of all documents and a step, on data that are placed already, after the same
+start; the loss after so many passes tells whether both do the same.
+
+TRAINING: `NeuralNMFModel` on a sparse matrix of counts, with everything that comes before the
+passes: reading, weighting, the start, which stay on the host, and the way to the GPU.
+
+    pip install -e ".[cuda13]"    # or cuda12
+    python scripts/benchmark_gpu.py
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from _setting import environment
+from benchmark_scaling import LARGE, WORD, bandwidth, planted, table
+from threadpoolctl import threadpool_limits
+
+from nnmf_topics import NeuralNMFModel
+from nnmf_topics._backend import Device, resolve_device
+from nnmf_topics.corpus import Corpus
+from nnmf_topics.grouping import DOCUMENTS, Group
+from nnmf_topics.initializers import initialize
+from nnmf_topics.products import accumulate, project
+from nnmf_topics.training import State, train
+from nnmf_topics.weighting import fit_weighting, survey
+
+HOST = Device("cpu")
+CHUNK, SAMPLE = 2000, 20_000
+PRODUCTS = ("product", "k", "ours, ms", "GB/s", "share of the copy", "cuSPARSE, ms", "times")
+RUNS = (
+    *("what", "documents", "widths", "passes", "CPU, s", "GPU, s", "CPU / GPU"),
+    *("loss, CPU", "loss, GPU", "apart"),
+)
+
+
+class Run(NamedTuple):
+    """Seconds of a training, and the loss at its end as a share of ||X||^2."""
+
+    seconds: float
+    loss: float
+
+
+@contextmanager
+def two_cores(device: Device) -> Iterator[None]:
+    """Leave two cores and two threads to the CPU; a GPU has those of its host."""
+    if device.is_gpu or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:2])  # threads that begin from now on have the same
+    try:
+        with threadpool_limits(2):
+            yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def milliseconds(work: Callable[[], Any], repeats: int = 20) -> float:
+    """Return the median time of some work on the GPU, by its own clock."""
+    from cupyx.profiler import benchmark
+
+    return 1000 * float(np.median(benchmark(work, n_repeat=repeats, n_warmup=3).gpu_times))
+
+
+def time_products(chunks: Sequence[sp.csc_array], k: int, device: Device, copy: float) -> list[Any]:
+    """Return the rows of both products, by as many documents as a GPU works on at once."""
+    random = np.random.default_rng(0)
+    rows = []
+    with device.active():
+        X = device.put(Group(list(chunks)))
+        (m, n), nonzeros = X.shape, X.nnz
+        A, S = (device.put(random.random((size, k), np.float32)) for size in (m, n))
+        # cuSPARSE has the entries in the order that suits it, too.
+        rows_of_terms = X.tocsr()
+        works = (
+            ("A^T X", n, lambda: project(A, X), lambda: X.T @ A),
+            ("X V^T", m, lambda: accumulate(X, S.T), lambda: rows_of_terms @ S),
+        )
+        for name, written, ours, theirs in works:
+            taken, other = milliseconds(ours), milliseconds(theirs, 5)
+            speed = (nonzeros * (2 * WORD + WORD * k) + WORD * k * written) / taken * 1000
+            figures = (f"{taken:.3f}", f"{speed / 1e9:,.0f}", f"{speed / copy:.0%}")
+            rows.append((name, str(k), *figures, f"{other:.3f}", f"{other / taken:.1f}"))
+    return rows
+
+
+def time_passes(
+    chunks: Sequence[sp.csc_array], start: Sequence[np.ndarray], passes: int, device: Device
+) -> Run:
+    """Return the seconds of passes, from the end of the first evaluation to the end of the last."""
+    clock: list[float] = []
+
+    def read(_state: State) -> None:
+        clock.append(perf_counter())  # every pass ends with a loss on the host
+
+    with two_cores(device):
+        found = train(
+            chunks, start, passes=passes, tol=0, device=device, on_start=read, on_pass=read
+        )
+    return Run(clock[-1] - clock[0], found.history.loss[-1])
+
+
+def time_training(X: sp.csc_array, widths: Sequence[int], passes: int, device: Device) -> Run:
+    """Return the seconds of a whole training."""
+    options: dict[str, Any] = {"passes": passes, "tol": 0, "random_state": 0}
+    with two_cores(device):
+        begin = perf_counter()
+        model = NeuralNMFModel(X, widths, device=device.name, **options)
+        return Run(perf_counter() - begin, model.history.loss[-1])
+
+
+def compared(
+    what: str, documents: int, widths: Sequence[int], passes: int, runs: Sequence[Sequence[Run]]
+) -> tuple[str, ...]:
+    """Return the row of what the CPU and the GPU took, medians of all runs."""
+    host, gpu = (median(run.seconds for run in each) for each in runs)
+    losses = [each[-1].loss for each in runs]
+    apart = abs(losses[0] - losses[1]) / losses[0]
+    figures = (f"{host:.2f}", f"{gpu:.3f}", f"{host / gpu:.1f}")
+    sizes = (f"{documents:,}", ", ".join(map(str, widths)), str(passes))
+    return (what, *sizes, *figures, *(f"{loss:.6f}" for loss in losses), f"{apart:.0e}")
+
+
+def weighted(X: sp.csc_array) -> list[sp.csc_array]:
+    """Return the chunks of a corpus as training has them."""
+    corpus = Corpus(X, X.shape[0], CHUNK, np.float32)
+    return list(corpus.weighted(fit_weighting("auto", survey(corpus, X.shape[0]))))
+
+
+def compare(options: argparse.Namespace, device: Device) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of passes and trainings."""
+    X = planted(options.documents, options.terms, 100)
+    cases = [(options.documents, (50, 10)), *((options.few, (k, k // 8)) for k in options.topics)]
+    for documents, widths in cases:
+        chunks = weighted(X[:, :documents])
+        sample = sp.hstack(chunks[: SAMPLE // CHUNK], format="csc")
+        start = initialize("nndsvd", sample, widths, np.random.RandomState(0))
+        for each in (HOST, device):  # what is compiled is compiled
+            time_passes(chunks[:1], start, 1, each)
+        host = [time_passes(chunks, start, options.passes, HOST)]
+        gpu = [time_passes(chunks, start, options.passes, device) for _ in range(3)]
+        yield compared("passes", documents, widths, options.passes, (host, gpu))
+    for passes in (options.passes, 4 * options.passes):
+        widths = (50, 10)
+        for each in (HOST, device):
+            time_training(X[:, :CHUNK], widths, 1, each)
+        host = [time_training(X, widths, passes, HOST)]
+        gpu = [time_training(X, widths, passes, device) for _ in range(3)]
+        yield compared("training", options.documents, widths, passes, (host, gpu))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--terms", type=int, default=20_000)
+    parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--few", type=int, default=20_000, help="documents, for more topics")
+    parser.add_argument("--topics", type=int, nargs="*", default=[200, 512])
+    options = parser.parse_args(arguments)
+
+    try:
+        device = resolve_device(options.device)
+    except RuntimeError as error:
+        parser.exit(message=f"nothing to measure: {error}\n")
+    import cupy
+
+    name = cupy.cuda.runtime.getDeviceProperties(int(device.name[5:]))["name"].decode()
+    copy = bandwidth(device, 16 * LARGE)
+    print(f"{environment()}, CuPy {cupy.__version__}")
+    print(f"{name}: a copy moves {copy / 1e9:,.0f} GB/s\n")
+    chunks = weighted(planted(min(DOCUMENTS, options.documents), options.terms, 100))
+    rows = [
+        row for k in (10, 50, *options.topics) for row in time_products(chunks, k, device, copy)
+    ]
+    print(f"{table(PRODUCTS, rows)}\n", flush=True)
+    print(table(RUNS, list(compare(options, device))))
+
+
+if __name__ == "__main__":
+    main()
