@@ -22,7 +22,7 @@ from nnmf_topics._threads import HOST_THREADS, one_ahead
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.grouping import Group
 
-__all__ = ["Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
+__all__ = ["HOST", "Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +182,9 @@ def _put_together(group: Group) -> Matrix:
         indices[mine].set(part.indices.astype(index, copy=False))
         first = mine.stop
     return cusp.csc_matrix((data, indices, cupy.asarray(starts.astype(index))), group.shape)
+
+
+HOST = Device("cpu")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nnmf_topics._backend import Device, namespace
+from nnmf_topics._backend import HOST, namespace, on_gpu
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
@@ -63,7 +63,7 @@ def _codes(
         S = coordinate_descent(gram, rhs, start, sweeps)
         return S, accumulate(part, S), S @ S.T
 
-    done = Device("cpu").map(improved, range(len(parts)))
+    done = map(improved, range(len(parts))) if on_gpu(A) else HOST.map(improved, range(len(parts)))
     S, XS, SS = next(done)
     codes = [S]
     for S, data, square in done:

@@ -3,9 +3,10 @@
 import numpy as np
 import scipy.sparse as sp
 from sklearn.cluster import kmeans_plusplus
-from sklearn.utils.extmath import randomized_svd
 
+from nnmf_topics._backend import HOST, Device
 from nnmf_topics._typing import Matrix
+from nnmf_topics.truncated_svd import truncated_svd
 
 _DIRECTIONS = 50
 _SEEDS, _MOST_TRIES = 500, 10
@@ -14,7 +15,9 @@ _ROUNDS = 50
 _ALIKE = 1e-5
 
 
-def cluster_sums(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray:
+def cluster_sums(
+    X: Matrix, k: int, random_state: np.random.RandomState, device: Device = HOST
+) -> np.ndarray:
     """Add up the documents of k clusters, alike in direction in the space of latent semantics.
 
     The space is that of the largest singular values of X, k of them but at least 50. (Wild, Curry
@@ -26,6 +29,8 @@ def cluster_sums(X: Matrix, k: int, random_state: np.random.RandomState) -> np.n
     X : Matrix (m, n) on the host
     k : int
     random_state : numpy.random.RandomState
+    device : Device
+        Where the singular vectors are found.
 
     Returns
     -------
@@ -33,7 +38,7 @@ def cluster_sums(X: Matrix, k: int, random_state: np.random.RandomState) -> np.n
     documents.
     """
     rank = min(max(k, _DIRECTIONS), *X.shape)
-    _, s, Vt = randomized_svd(X, rank, n_iter="auto", random_state=random_state)
+    _, s, Vt = truncated_svd(X, rank, "auto", random_state, device)
     points = s * Vt.T
     lengths = np.linalg.norm(points, axis=1)
     used = np.flatnonzero(lengths > np.finfo(lengths.dtype).eps * np.max(lengths, initial=0))

@@ -119,18 +119,29 @@ def batches(source: Source, size: int) -> Iterator[tuple[int, list[Any]]]:
 def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_array]:
     matrix, largest = sp.csc_array(matrix), largest_weight(dtype)
     for first in range(0, matrix.shape[1], chunksize):
-        chunk = matrix[:, first : first + chunksize]
-        with np.errstate(over="ignore"):  # what is too large even for a double is infinite
-            weights = chunk.data.astype(np.float64)
-        bad = ~((weights >= 0) & (weights <= largest))
-        if bad.any():
-            at = int(np.argmax(bad))
-            document = first + int(np.searchsorted(chunk.indptr, at, side="right")) - 1
-            raise bad_weight(f"document {document}", chunk.indices[at], weights[at], largest)
-        chunk = chunk.astype(dtype)
+        starts = matrix.indptr[first : first + chunksize + 1]
+        entries = slice(starts[0], starts[-1])
+        data, indices = matrix.data[entries], matrix.indices[entries]
+        lowest, highest = (float(extreme(data, initial=0)) for extreme in (np.min, np.max))
+        if not (lowest >= 0 and highest <= largest):
+            _refuse(data, indices, starts, first, largest)
+        shape = (matrix.shape[0], len(starts) - 1)
+        chunk = sp.csc_array((data.astype(dtype), indices.copy(), starts - starts[0]), shape)
         chunk.sum_duplicates()
-        chunk.eliminate_zeros()
+        if not np.all(chunk.data):
+            chunk.eliminate_zeros()
         yield chunk
+
+
+def _refuse(
+    data: np.ndarray, indices: np.ndarray, starts: np.ndarray, first: int, largest: float
+) -> None:
+    """Raise the error that names the first weight that is negative, too large or no number."""
+    with np.errstate(over="ignore"):  # what is too large even for a double is infinite
+        weights = data.astype(np.float64)
+    at = int(np.argmax(~((weights >= 0) & (weights <= largest))))
+    document = first + int(np.searchsorted(starts - starts[0], at, side="right")) - 1
+    raise bad_weight(f"document {document}", indices[at], weights[at], largest)
 
 
 class Corpus:

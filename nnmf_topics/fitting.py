@@ -155,7 +155,8 @@ def _start(
         by_default: InitName = "layerwise" if weighting.name == "none" else "clusters"
         name = by_default if plan.init == "auto" else plan.init
         logger.info("words weighted: %s; start: %s", weighting.name, name)
-        return initialize(name, sample, plan.widths, plan.random_state), None
+        state = plan.random_state
+        return initialize(name, sample, plan.widths, state, plan.device), None
     # A sample has to weigh as much as the corpus, beside the documents seen before.
     sample = sample * np.sqrt(documents / max(sample.shape[1], 1), dtype=sample.dtype)
     chunks = in_parts(sample, plan.chunksize)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnmf_topics._backend import Device
+from nnmf_topics._backend import HOST, Device, to_host
 from nnmf_topics._typing import InitName, Matrix
 from nnmf_topics.alternation import alternate
 from nnmf_topics.clustering import cluster_sums
@@ -19,11 +19,15 @@ _LEAST_GAIN = 1e-4  # of the codes' squares; less would let rounding decide betw
 _PART = 2000
 
 Fit = tuple[np.ndarray, list[np.ndarray]]
-Start = Callable[[Matrix, Sequence[int], np.random.RandomState], list[np.ndarray]]
+Start = Callable[[Matrix, Sequence[int], np.random.RandomState, Device], list[np.ndarray]]
 
 
 def initialize(
-    name: InitName, X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+    name: InitName,
+    X: Matrix,
+    widths: Sequence[int],
+    random_state: np.random.RandomState,
+    device: Device = HOST,
 ) -> list[np.ndarray]:
     """Return A_0 (terms, k_0), A_1 (k_0, k_1), ... with unit columns, in the dtype of X.
 
@@ -41,6 +45,8 @@ def initialize(
         The corpus, or a sample of it.
     widths : k_0, k_1, ...
     random_state : numpy.random.RandomState
+    device : Device
+        Where the first layer is found; the layers above are small.
 
     Raises
     ------
@@ -57,23 +63,26 @@ def initialize(
         raise ValueError(f"init must be one of {tuple(starts)}, not {name!r}")
     if X.dtype.kind != "f":
         raise TypeError(f"X must hold floating numbers, not {X.dtype}; convert it with astype")
-    with Device("cpu").active():
-        return [A.astype(X.dtype, copy=False) for A in starts[name](X, widths, random_state)]
+    with HOST.active():
+        found = starts[name](X, widths, random_state, device)
+    return [A.astype(X.dtype, copy=False) for A in found]
 
 
 def _random(
-    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, _device: Device
 ) -> list[np.ndarray]:
     shapes = zip((X.shape[0], *widths), widths, strict=False)
     return [unit_columns(random_state.random_sample(shape)) for shape in shapes]
 
 
 def _nndsvd(
-    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, device: Device
 ) -> list[np.ndarray]:
-    factors, signal = [], X
+    factors: list[np.ndarray] = []
+    signal = X
     for k in widths:
-        A, codes = _from_nndsvd(signal, k, random_state, alternations=0)
+        where = HOST if factors else device
+        A, codes = _from_nndsvd(signal, k, random_state, alternations=0, device=where)
         factors.append(A)
         signal = np.concatenate(codes, axis=1)
     return factors
@@ -83,6 +92,7 @@ def layerwise(
     X: Matrix,
     widths: Sequence[int],
     random_state: np.random.RandomState,
+    device: Device = HOST,
     *,
     evenness: float = _EVENNESS,
     restarts: int = _RESTARTS,
@@ -92,16 +102,16 @@ def layerwise(
     Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have. So many
     random restarts are tried there.
     """
-    first = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS)
+    first = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS, device)
     return [first[0], *_above(first, widths[1:], random_state, evenness, restarts)]
 
 
 def _clusters(
-    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState
+    X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, device: Device
 ) -> list[np.ndarray]:
-    sums = cluster_sums(X, widths[0], random_state)
+    sums = cluster_sums(X, widths[0], random_state, device)
     A = unit_columns(filled(sums, np.max(sums, axis=0) > 0, random_state))
-    first = alternate(in_parts(X, _PART), A, _ALTERNATIONS_OF_CLUSTERS)
+    first = _alternated(X, A, _ALTERNATIONS_OF_CLUSTERS, device)
     above = _above(first, widths[1:], random_state, _EVENNESS_OF_CLUSTERS, restarts=0)
     return [first[0], *above]
 
@@ -169,6 +179,20 @@ def _mean_square_error(S: np.ndarray, fit: Fit) -> float:
     return float(np.mean(difference.astype(np.float64) ** 2))
 
 
-def _from_nndsvd(X: Matrix, k: int, random_state: np.random.RandomState, alternations: int) -> Fit:
-    A = unit_columns(nndsvd(X, k, random_state)).astype(X.dtype, copy=False)
-    return alternate(in_parts(X, _PART), A, alternations)
+def _from_nndsvd(
+    X: Matrix,
+    k: int,
+    random_state: np.random.RandomState,
+    alternations: int,
+    device: Device = HOST,
+) -> Fit:
+    A = unit_columns(nndsvd(X, k, random_state, device)).astype(X.dtype, copy=False)
+    return _alternated(X, A, alternations, device)
+
+
+def _alternated(X: Matrix, A: np.ndarray, steps: int, device: Device) -> Fit:
+    if not device.is_gpu:
+        return alternate(in_parts(X, _PART), A, steps)
+    with device.active():
+        A, codes = alternate([device.put(X)], device.put(A), steps)
+        return to_host(A), [to_host(S) for S in codes]

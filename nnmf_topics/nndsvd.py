@@ -1,14 +1,17 @@
 """Nonnegative double SVD: a factor to start from, from singular vectors."""
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
+from nnmf_topics._backend import HOST, Device
 from nnmf_topics._typing import Matrix
+from nnmf_topics.truncated_svd import truncated_svd
 
 _POWER_ITERATIONS = 12  # with fewer the start depends on luck; see scripts/RESULTS.md
 
 
-def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray:
+def nndsvd(
+    X: Matrix, k: int, random_state: np.random.RandomState, device: Device = HOST
+) -> np.ndarray:
     """First factor of the nonnegative double SVD, zeros filled with a hundredth of the mean.
 
     Of every singular pair the dominant of its positive and negative parts is taken (Boutsidis and
@@ -20,13 +23,15 @@ def nndsvd(X: Matrix, k: int, random_state: np.random.RandomState) -> np.ndarray
     X : Matrix (m, n) on the host
     k : int
     random_state : numpy.random.RandomState
+    device : Device
+        Where the singular vectors are found.
 
     Returns
     -------
     ndarray (m, k)
     """
     rank = min(k, *X.shape)
-    U, s, Vt = randomized_svd(X, rank, n_iter=_POWER_ITERATIONS, random_state=random_state)
+    U, s, Vt = truncated_svd(X, rank, _POWER_ITERATIONS, random_state, device)
     A = np.zeros((X.shape[0], k), dtype=U.dtype)
     for j in range(rank):
         u, v = U[:, j], Vt[j]

@@ -7,6 +7,7 @@ What it does not show: the speed, races between lanes that their order here hide
 import ctypes
 import re
 import subprocess
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -16,57 +17,59 @@ from nnmf_topics import _compiled
 from nnmf_topics._cuda import columns, launching, products
 
 HEADER = Path(__file__).parent / "emulated_cuda.hpp"
+SHARED_MEMORY = 48 * 1024  # that a block has unless it asks for more
+
+
+def kernels_of(source):
+    """Return the names of the kernels of a source."""
+    text = launching.source_of(source)
+    plain = re.findall(r'^extern "C" __global__ void (\w+)\(', text, re.M)
+    return plain + [f"descend_{count}" for count in re.findall(r"^DESCEND\((\d+)\)", text, re.M)]
 
 
 class Emulator:
     """Kernels as `launching.launch` has them, for NumPy arrays."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._library = cache(self._compiled)
+    def __init__(self, folder):
+        self._folder, self._lock = folder, threading.Lock()
+        self._library = cache(self._made)
 
-    def _compiled(self, source: str, dtype: str) -> ctypes.CDLL:
-        text = launching.source_of(source)
-        text = f'#include "{HEADER}"\n{text}' + "\n".join(
-            f"KERNEL({name})"
-            for name in re.findall(r'extern "C" __global__ void (\w+)\(', text)
-            if "##" not in name
-        )
-        text += "".join(
-            f"\nKERNEL(descend_{c})" for c in re.findall(r"^DESCEND\((\d+)\)", text, re.M)
-        )
+    def _made(self, source, dtype):
         path = self._folder / f"{source}_{dtype}.cpp"
-        path.write_text(text.replace("KERNEL(descend_)", ""))
+        wrappers = "\n".join(f"KERNEL({name})" for name in kernels_of(source))
+        path.write_text(f'#include "{HEADER}"\n{launching.source_of(source)}\n{wrappers}\n')
         library = path.with_suffix(".so")
-        command = ["g++", "-std=c++17", "-O2", "-w", "-shared", "-fPIC"]
-        command += [f"-DREAL={launching.REALS[dtype]}", str(path), "-o", str(library)]
-        subprocess.run(command, check=True)
+        options = ["-std=c++17", "-O2", "-w", "-shared", "-fPIC"]
+        real = f"-DREAL={launching.REALS[dtype]}"
+        subprocess.run(["g++", *options, real, str(path), "-o", str(library)], check=True)
         return ctypes.CDLL(str(library))
 
     def launch(self, source, kernel, like, blocks, threads, *arguments, bytes_=0):
-        assert bytes_ <= 48 * 1024, "a block has no more shared memory unless it is asked for"
+        assert bytes_ <= SHARED_MEMORY
         assert 0 < blocks < 2**31
         assert 0 < threads <= 1024
-        held = []
-        for argument in arguments:
-            if argument is None:
-                held.append(ctypes.c_void_p(0))
-            elif isinstance(argument, np.ndarray):
-                assert argument.flags.c_contiguous
-                held.append(ctypes.c_void_p(argument.ctypes.data))
-            elif isinstance(argument, int):
-                held.append(ctypes.c_int(argument))
-            else:
-                held.append({4: ctypes.c_float, 8: ctypes.c_double}[argument.itemsize](argument))
-        places = (ctypes.c_void_p * len(held))(*(ctypes.addressof(part) for part in held))
-        function = getattr(self._library(source, like.dtype.name), f"emulate_{kernel}")
-        function(places, blocks, threads)
+        held = [_held(argument) for argument in arguments]
+        places = (ctypes.c_void_p * len(held))(*map(ctypes.addressof, held))
+        with self._lock:  # there is one GPU
+            library = self._library(source, like.dtype.name)
+            getattr(library, f"emulate_{kernel}")(places, blocks, threads)
 
 
-def emulate(monkeypatch, folder):
+def _held(argument):
+    if argument is None:
+        return ctypes.c_void_p(0)
+    if isinstance(argument, np.ndarray):
+        assert argument.flags.c_contiguous
+        return ctypes.c_void_p(argument.ctypes.data)
+    if isinstance(argument, int):
+        return ctypes.c_int(argument)
+    return {4: ctypes.c_float, 8: ctypes.c_double}[argument.itemsize](argument)
+
+
+def emulate(monkeypatch, emulator):
     """Let NumPy's arrays be worked on by the kernels in CUDA."""
-    emulator = Emulator(folder)
     for module in (columns, products):
         monkeypatch.setattr(module, "launch", emulator.launch)
     monkeypatch.setattr(_compiled, "is_cupy_array", lambda array: isinstance(array, np.ndarray))
-    monkeypatch.setattr(_compiled, "kernels_for", lambda *_arrays: None)
+    if (numba := _compiled._numba()) is not None:
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nnmf_topics._backend import HOST, Device, to_host
+from nnmf_topics.truncated_svd import power_iterations, truncated_svd
+
+
+class NotTheHost(Device):
+    """The host, where what is for a GPU is computed."""
+
+    @property
+    def is_gpu(self):
+        return True
+
+    def active(self):
+        return HOST.active()
+
+    def put(self, matrix):
+        return matrix
+
+
+def fading(m, n, lowest, seed=0):
+    """A matrix whose singular values fall from 1 to the lowest, evenly in their logarithm."""
+    rng = np.random.RandomState(seed)
+    U, V = (np.linalg.qr(rng.standard_normal((size, min(m, n))))[0] for size in (m, n))
+    s = np.geomspace(1, lowest, min(m, n))
+    return (U * s) @ V.T, s
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (50, 50), (7, 90), (1, 5), (5, 1)])
+def test_power_iterations_find_the_largest_singular_values_and_vectors(store, shape):
+    X, s = fading(*shape, lowest=1e-6)
+    rank = min(10, *shape)
+    start = np.random.RandomState(1).standard_normal((min(shape), rank + 10))
+    found = power_iterations(store.data(X), store.xp.put(start), 12)
+    U, values, Vt = map(to_host, found)
+    np.testing.assert_allclose(values[:rank], s[:rank], rtol=1e-6)
+    best = (U[:, :rank] * values[:rank]) @ Vt[:rank]
+    assert np.linalg.norm(X - best) <= (1 + 1e-6) * np.linalg.norm(s[rank:]) + 1e-12
+
+
+def test_small_singular_values_are_not_lost_beside_a_large_one():
+    X, s = fading(80, 60, lowest=1e-10)
+    start = np.random.RandomState(1).standard_normal((60, 30))
+    _, values, _ = power_iterations(X, start, 12)
+    np.testing.assert_allclose(values[:20], s[:20], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (200, 300)])
+@pytest.mark.parametrize("iterations", ["auto", 12])
+def test_a_gpu_goes_the_way_of_the_host_from_the_same_directions(shape, iterations):
+    X = sp.random_array(shape, density=0.1, format="csc", rng=np.random.default_rng(0))
+    draws = [np.random.RandomState(3), np.random.RandomState(3)]
+    devices = (HOST, NotTheHost("cuda:0"))
+    host, gpu = (
+        truncated_svd(X, 5, iterations, random, device)
+        for random, device in zip(draws, devices, strict=True)
+    )
+    np.testing.assert_allclose(host[1], gpu[1], rtol=1e-9)
+    for ours, theirs in ((host[0], gpu[0]), (host[2].T, gpu[2].T)):
+        np.testing.assert_allclose(np.abs(np.sum(ours * theirs, axis=0)), 1, rtol=1e-6)
+    assert draws[0].random_sample() == draws[1].random_sample()
