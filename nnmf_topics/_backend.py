@@ -7,7 +7,7 @@ this module imports cupy. Importing it loads NumPy and SciPy only.
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -170,18 +170,24 @@ def _with_short_indices(matrix: Any) -> Any:
 
 def _put_together(group: Group) -> Matrix:
     import cupy
+    import cupyx
     import cupyx.scipy.sparse as cusp
+
+    def moved(pieces: Sequence[np.ndarray], dtype: Any) -> Any:
+        placed = cupy.empty(sum(map(len, pieces)), dtype)
+        if placed.size:
+            # By way of memory that stays where it is, which a GPU reads several times as fast.
+            joined = np.concatenate(pieces, out=cupyx.empty_pinned(placed.shape, dtype))
+            stream = cupy.cuda.get_current_stream()
+            placed.data.copy_from_host_async(joined.ctypes.data, joined.nbytes, stream)
+            stream.synchronize()
+        return placed
 
     starts = group.starts()
     index = np.int32 if max(starts[-1], *group.shape) <= np.iinfo(np.int32).max else np.int64
-    data = cupy.empty(starts[-1], group.parts[0].dtype)
-    indices, first = cupy.empty(starts[-1], index), 0
-    for part in group.parts:
-        mine = slice(first, first + part.nnz)
-        data[mine].set(part.data)
-        indices[mine].set(part.indices.astype(index, copy=False))
-        first = mine.stop
-    return cusp.csc_matrix((data, indices, cupy.asarray(starts.astype(index))), group.shape)
+    data = moved([part.data for part in group.parts], group.parts[0].dtype)
+    indices = moved([part.indices for part in group.parts], index)
+    return cusp.csc_matrix((data, indices, moved([starts], index)), group.shape)
 
 
 HOST = Device("cpu")

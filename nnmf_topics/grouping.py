@@ -43,12 +43,12 @@ class Grouped:
     Parameters
     ----------
     chunks : re-iterable of host Matrix (terms, documents)
-    documents : int
-        A group is full with so many.
+    documents : int, optional
+        A group is full with so many; by default with `DOCUMENTS`.
     """
 
-    def __init__(self, chunks: Iterable[Matrix], documents: int = DOCUMENTS) -> None:
-        self._chunks, self._documents = chunks, documents
+    def __init__(self, chunks: Iterable[Matrix], documents: int | None = None) -> None:
+        self._chunks, self._documents = chunks, documents or DOCUMENTS
 
     def __iter__(self) -> Iterator[Matrix | Group]:
         parts: list[Matrix] = []

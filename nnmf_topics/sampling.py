@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from nnmf_topics._typing import Matrix
 
-_EXCESS = 1.25  # what is kept too much, so that few chunks are drawn from anew
+_EXCESS = 1.5  # what is kept too much, so that few chunks are drawn from anew
 
 
 class Sample:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from _setting import environment
-from benchmark_scaling import LARGE, WORD, bandwidth, planted, table
+from benchmark_scaling import LARGE, WIDTHS, WORD, bandwidth, planted, table
 from threadpoolctl import threadpool_limits
 
 from nnmf_topics import NeuralNMFModel
@@ -141,36 +141,41 @@ def weighted(X: sp.csc_array) -> list[sp.csc_array]:
     return list(corpus.weighted(fit_weighting("auto", survey(corpus, X.shape[0]))))
 
 
-def compare(options: argparse.Namespace, device: Device) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of passes and trainings."""
-    X = planted(options.documents, options.terms, 100)
-    cases = [(options.documents, (50, 10)), *((options.few, (k, k // 8)) for k in options.topics)]
-    for documents, widths in cases:
-        chunks = weighted(X[:, :documents])
-        sample = sp.hstack(chunks[: SAMPLE // CHUNK], format="csc")
-        start = initialize("nndsvd", sample, widths, np.random.RandomState(0))
-        for each in (HOST, device):  # what is compiled is compiled
-            time_passes(chunks[:1], start, 1, each)
-        host = [time_passes(chunks, start, options.passes, HOST)]
-        gpu = [time_passes(chunks, start, options.passes, device) for _ in range(3)]
-        yield compared("passes", documents, widths, options.passes, (host, gpu))
-    for passes in (options.passes, 4 * options.passes):
-        widths = (50, 10)
-        for each in (HOST, device):
-            time_training(X[:, :CHUNK], widths, 1, each)
-        host = [time_training(X, widths, passes, HOST)]
-        gpu = [time_training(X, widths, passes, device) for _ in range(3)]
-        yield compared("training", options.documents, widths, passes, (host, gpu))
+def passes_of(
+    X: sp.csc_array, widths: Sequence[int], passes: int, device: Device
+) -> tuple[str, ...]:
+    """Return the row of passes on counts, from a start by NNDSVD."""
+    chunks = weighted(X)
+    sample = sp.hstack(chunks[: SAMPLE // CHUNK], format="csc")
+    start = initialize("nndsvd", sample, widths, np.random.RandomState(0))
+    for each in (HOST, device):  # what is compiled is compiled
+        time_passes(chunks[:1], start, 1, each)
+    host = [time_passes(chunks, start, passes, HOST)]
+    gpu = [time_passes(chunks, start, passes, device) for _ in range(3)]
+    return compared("passes", X.shape[1], widths, passes, (host, gpu))
+
+
+def training_of(
+    X: sp.csc_array, widths: Sequence[int], passes: int, device: Device
+) -> tuple[str, ...]:
+    """Return the row of whole trainings on counts."""
+    for each in (HOST, device):
+        time_training(X[:, :CHUNK], widths, 1, each)
+    host = [time_training(X, widths, passes, HOST)]
+    gpu = [time_training(X, widths, passes, device) for _ in range(3)]
+    return compared("training", X.shape[1], widths, passes, (host, gpu))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--only", choices=("products", "runs"), help="one of the tables")
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--terms", type=int, default=20_000)
-    parser.add_argument("--passes", type=int, default=5)
-    parser.add_argument("--few", type=int, default=20_000, help="documents, for more topics")
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--passes-of-training", type=int, default=17)
+    parser.add_argument("--few", type=int, default=5000, help="documents, for more topics")
     parser.add_argument("--topics", type=int, nargs="*", default=[200, 512])
     options = parser.parse_args(arguments)
 
@@ -184,12 +189,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     copy = bandwidth(device, 16 * LARGE)
     print(f"{environment()}, CuPy {cupy.__version__}")
     print(f"{name}: a copy moves {copy / 1e9:,.0f} GB/s\n")
-    chunks = weighted(planted(min(DOCUMENTS, options.documents), options.terms, 100))
-    rows = [
-        row for k in (10, 50, *options.topics) for row in time_products(chunks, k, device, copy)
-    ]
-    print(f"{table(PRODUCTS, rows)}\n", flush=True)
-    print(table(RUNS, list(compare(options, device))))
+    if options.only != "runs":
+        chunks = weighted(planted(min(DOCUMENTS, options.documents), options.terms, 100))
+        rows = []
+        for k in (10, 50, *options.topics):
+            rows += time_products(chunks, k, device, copy)
+        print(f"{table(PRODUCTS, rows)}\n", flush=True)
+    if options.only != "products":
+        X = planted(options.documents, options.terms, 100)
+        print(table(RUNS, [passes_of(X, WIDTHS, options.passes, device)]), flush=True)
+        row = training_of(X, WIDTHS, options.passes_of_training, device)
+        print(table(RUNS, [row]).splitlines()[-1], flush=True)
+        for k in options.topics:
+            row = passes_of(X[:, : options.few], (k, k // 8), options.passes, device)
+            print(table(RUNS, [row]).splitlines()[-1], flush=True)
 
 
 if __name__ == "__main__":

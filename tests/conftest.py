@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nnmf_topics._backend import Device, resolve_device
+from nnmf_topics._backend import HOST, Device, resolve_device
 from nnmf_topics._compiled import _numba, kernels_for
 from nnmf_topics._threads import one_ahead
+from nnmf_topics.grouping import Group
 
 
 class StrictDevice(Device):
@@ -38,6 +39,36 @@ class StrictDevice(Device):
 
     def wait(self):
         """What is begun is done already."""
+
+
+class NotTheHost(Device):
+    """The host, where what is for a GPU is done; it notes how many columns come together."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        object.__setattr__(self, "widths", [])
+
+    def active(self):
+        return HOST.active()
+
+    def put(self, matrix):
+        if isinstance(matrix, Group):
+            matrix = matrix[:, 0 : matrix.shape[1]]
+        if sp.issparse(matrix):
+            self.widths.append(matrix.shape[1])
+        return matrix
+
+    def map_ahead(self, function, items):
+        return map(function, items)
+
+    def put_beside(self, matrix):
+        return self.put(matrix)
+
+    def wait(self):
+        """What is begun is done already."""
+
+    def release(self):
+        """Nothing is kept."""
 
 
 class Store(NamedTuple):

@@ -1,23 +1,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import NotTheHost
 
-from nnmf_topics._backend import HOST, Device, to_host
+from nnmf_topics._backend import HOST, to_host
 from nnmf_topics.truncated_svd import power_iterations, truncated_svd
-
-
-class NotTheHost(Device):
-    """The host, where what is for a GPU is computed."""
-
-    @property
-    def is_gpu(self):
-        return True
-
-    def active(self):
-        return HOST.active()
-
-    def put(self, matrix):
-        return matrix
 
 
 def fading(m, n, lowest, seed=0):
