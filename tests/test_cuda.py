@@ -225,6 +225,25 @@ def test_columns_do_not_depend_on_the_others_to_the_last_bit(cuda):
         np.testing.assert_array_equal(alone[:, 0], together[:, i])
 
 
+def test_a_gpu_with_little_memory_goes_on_with_fewer_documents_cupy(monkeypatch, caplog):
+    device = device_named("cupy", monkeypatch)
+    cupy = pytest.importorskip("cupy")
+    rng = np.random.default_rng(0)
+    X = sp.random_array((500, 20_000), density=0.05, format="csc", rng=rng)
+    start = [rng.random((500, 16)), rng.random((16, 4))]
+    expected = train([X], start, passes=2, tol=0)
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.used_bytes() + 16 * 2**20)  # codes of all documents take 2.5 MB
+    try:
+        with caplog.at_level("WARNING"):
+            found = train([X], start, passes=2, tol=0, device=device)
+    finally:
+        pool.set_limit(size=0)
+    assert "has too little memory for 20000 documents at a time" in caplog.text
+    np.testing.assert_allclose(found.history.loss, expected.history.loss, rtol=1e-9)
+
+
 @pytest.mark.parametrize("source", ["products", "columns"])
 @pytest.mark.parametrize("real", ["float", "double"])
 def test_the_sources_are_cuda(tmp_path, source, real):
