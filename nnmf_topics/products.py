@@ -24,26 +24,24 @@ def in_parts(X: Matrix, documents: int) -> list[Matrix]:
 
 def project(A: Array, X: Matrix) -> Array:
     """Return A^T X (k, n), for A (m, k) and X (m, n). In memory documents follow each other."""
+    if (kernels := _kernels(X, A, X.shape[0])) is not None:
+        rhs = np.empty((X.shape[1], A.shape[1]), A.dtype)
+        kernels.gather(X.data, X.indices, X.indptr, np.ascontiguousarray(A), rhs)
+        return rhs.T
     if (cuda := _cuda_kernels(X, A, X.shape[0])) is not None:
         return cuda.project(A, X).T
-    kernels = _kernels(X, A, X.shape[0])
-    if kernels is None:
-        return (X.T @ A).T
-    rhs = np.empty((X.shape[1], A.shape[1]), A.dtype)
-    kernels.gather(X.data, X.indices, X.indptr, np.ascontiguousarray(A), rhs)
-    return rhs.T
+    return (X.T @ A).T
 
 
 def accumulate(X: Matrix, S: Array) -> Array:
     """Return X S^T (m, k), for X (m, n) and S (k, n)."""
+    if (kernels := _kernels(X, S.T, X.shape[1])) is not None:
+        product = np.zeros((X.shape[0], S.shape[0]), S.dtype)
+        kernels.scatter(X.data, X.indices, X.indptr, np.ascontiguousarray(S.T), product)
+        return product
     if (cuda := _cuda_kernels(X, S.T, X.shape[1])) is not None:
         return cuda.accumulate(X, S.T)
-    kernels = _kernels(X, S.T, X.shape[1])
-    if kernels is None:
-        return X @ S.T
-    product = np.zeros((X.shape[0], S.shape[0]), S.dtype)
-    kernels.scatter(X.data, X.indices, X.indptr, np.ascontiguousarray(S.T), product)
-    return product
+    return X @ S.T
 
 
 def _kernels(X: Any, dense: Array, rows: int) -> Any:
