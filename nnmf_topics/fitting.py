@@ -118,8 +118,7 @@ def fit(
         told = tuple(map(Classifier.of, state.heads, classes))
         return Trained(factors, evaluation, statistics, weighting, state.history, told)
 
-    drawn = weighting(sample.matrix())
-    del sample
+    drawn = sample.matrix(weighting)
     start, memory = _start(drawn, new.documents, plan, known, weighting)
     del drawn  # the training needs the memory
     final = training.train(

@@ -1,6 +1,6 @@
 """Some documents of a stream, drawn evenly in one reading of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import scipy.sparse as sp
@@ -41,11 +41,16 @@ class Sample:
                 self._thin()
             yield chunk
 
-    def matrix(self) -> Matrix:
-        """Return the documents drawn, in their order, as one CSC matrix (terms, documents)."""
+    def matrix(self, weigh: Callable[[Matrix], Matrix] | None = None) -> Matrix:
+        """Return the documents drawn, in their order, as one CSC matrix (terms, documents).
+
+        They are weighed a chunk at a time, if they are, and not kept any more.
+        """
         if self._kept > self._size:
             self._thin()
-        return sp.hstack(self._chunks, format="csc", dtype=self._chunks[0].dtype)
+        dtype, chunks, self._chunks = self._chunks[0].dtype, self._chunks, []
+        drawn = chunks if weigh is None else [weigh(chunk) for chunk in chunks]
+        return sp.hstack(drawn, format="csc", dtype=dtype)
 
     def _thin(self) -> None:
         """Keep no more than the size."""
