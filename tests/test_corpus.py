@@ -263,3 +263,20 @@ def test_a_reading_that_is_broken_off_tells_nothing_of_the_number_of_documents()
     corpus = Corpus(Changing(CORPUS, CORPUS, CORPUS), TERMS, 2, np.float64)
     next(iter(corpus))
     assert len(list(corpus)) == len(list(corpus))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_a_matrix_is_left_as_it_was_whatever_its_order(kind):
+    # In the second document the words are not in order, the first has one twice, the last a zero.
+    data, indices = np.array([1, 2, 5, 4, 0], kind), np.array([1, 1, 2, 0, 1])
+    X = sp.csc_array((data, indices, np.array([0, 2, 4, 5])), (3, 3))
+    before = [part.copy() for part in (X.data, X.indices, X.indptr)]
+    chunks = list(read_chunks(X, 3, 2, np.float32))
+    for part, was in zip((X.data, X.indices, X.indptr), before, strict=True):
+        np.testing.assert_array_equal(part, was)
+    for chunk in chunks:
+        assert not np.shares_memory(chunk.data, X.data)
+        assert chunk.has_canonical_format
+        assert np.all(chunk.data)
+    expected = [[0, 4, 0], [3, 0, 0], [0, 5, 0]]
+    np.testing.assert_array_equal(sp.hstack(chunks).toarray(), expected)

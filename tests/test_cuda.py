@@ -164,12 +164,24 @@ def test_columns_that_take_too_many_rounds_are_told(cuda):
     start = np.zeros((3, 3), bool)
     _, support, wrong = _cuda.pivot(*map(cuda.put, (gram, rhs, start)), 1e-9, 0, 3)
     np.testing.assert_array_equal(to_host(wrong) != 0, [True, False, True])
+    codes, _, _ = _cuda.pivot(*map(cuda.put, (gram, rhs, ~start)), 1e-9, 0, 3)
+    np.testing.assert_array_equal(to_host(codes), np.maximum(rhs, 0))
     codes, support, wrong = map(
         to_host, _cuda.pivot(*map(cuda.put, (gram, rhs, start)), 1e-9, 1, 3)
     )
     assert not np.any(wrong)
     np.testing.assert_array_equal(codes, np.maximum(rhs, 0))
     np.testing.assert_array_equal(support, rhs > 0)
+
+
+def test_a_topic_that_would_enter_by_rounding_stays_out(cuda):
+    gram, rhs = np.array([[1, 0.5], [0.5, 1]]), np.array([[1, 0.5 + 1e-14]])
+    for start in (np.zeros((1, 2), bool), np.ones((1, 2), bool)):
+        arguments = (*map(cuda.put, (gram, rhs, start)), np.finfo(float).eps ** 0.75, 30, 3)
+        codes, support, wrong = map(to_host, _cuda.pivot(*arguments))
+        np.testing.assert_array_equal(support, [[True, False]])
+        assert codes[0, 1] == 0
+        assert wrong[0] == 0
 
 
 def test_what_pivoting_leaves_goes_to_the_active_set(cuda, monkeypatch):

@@ -27,11 +27,12 @@ def test_power_iterations_find_the_largest_singular_values_and_vectors(store, sh
     assert np.linalg.norm(X - best) <= (1 + 1e-6) * np.linalg.norm(s[rank:]) + 1e-12
 
 
-def test_small_singular_values_are_not_lost_beside_a_large_one():
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-6), (np.float32, 0.05)])
+def test_small_singular_values_are_not_lost_beside_a_large_one(dtype, rtol):
     X, s = fading(80, 60, lowest=1e-10)
     start = np.random.RandomState(1).standard_normal((60, 30))
-    _, values, _ = power_iterations(X, start, 12)
-    np.testing.assert_allclose(values[:20], s[:20], rtol=1e-6)
+    _, values, _ = power_iterations(X.astype(dtype), start.astype(dtype), 12)
+    np.testing.assert_allclose(values[:20], s[:20], rtol=rtol)
 
 
 @pytest.mark.parametrize("shape", [(300, 200), (200, 300)])
