@@ -32,7 +32,7 @@ def test_small_singular_values_are_not_lost_beside_a_large_one(dtype, rtol):
     X, s = fading(80, 60, lowest=1e-10)
     start = np.random.RandomState(1).standard_normal((60, 30))
     _, values, _ = power_iterations(X.astype(dtype), start.astype(dtype), 12)
-    np.testing.assert_allclose(values[:20], s[:20], rtol=rtol)
+    np.testing.assert_allclose(values[:25], s[:25], rtol=rtol)
 
 
 @pytest.mark.parametrize("shape", [(300, 200), (200, 300)])
