@@ -22,7 +22,16 @@ from nnmf_topics._threads import HOST_THREADS, one_ahead
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.grouping import Group
 
-__all__ = ["HOST", "Device", "device_of", "namespace", "on_gpu", "resolve_device", "to_host"]
+__all__ = [
+    "HOST",
+    "Device",
+    "cuda_module",
+    "device_of",
+    "namespace",
+    "on_gpu",
+    "resolve_device",
+    "to_host",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -202,6 +211,14 @@ def _stream_of_copies(_device: str) -> Any:
     import cupy
 
     return cupy.cuda.Stream(non_blocking=True)
+
+
+def cuda_module(code: str, options: tuple[str, ...]) -> Any:
+    """Return the kernels of a source in CUDA, compiled when first used, on any device."""
+    import cupy
+
+    # CuPy keeps what it compiles on disk, and loads it for every device by itself.
+    return cupy.RawModule(code=code, options=options)
 
 
 def resolve_device(name: str = "auto") -> Device:

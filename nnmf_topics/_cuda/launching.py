@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnmf_topics._backend import cuda_module
 from nnmf_topics._typing import Array
 
 REALS = {"float32": "float", "float64": "double"}
@@ -53,7 +54,4 @@ def source_of(name: str) -> str:
 
 @cache
 def _module(source: str, dtype: str) -> Any:
-    import cupy
-
-    # CuPy keeps what it compiles on disk, and loads it for every device by itself.
-    return cupy.RawModule(code=source_of(source), options=("--std=c++17", f"-DREAL={REALS[dtype]}"))
+    return cuda_module(source_of(source), ("--std=c++17", f"-DREAL={REALS[dtype]}"))
