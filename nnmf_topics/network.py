@@ -47,6 +47,15 @@ class Evaluation:
     usage: tuple[Array, ...]
 
     def __add__(self, other: "Evaluation") -> "Evaluation":
+        return self._plus(other, self.data + other.data)
+
+    def __iadd__(self, other: "Evaluation") -> "Evaluation":
+        """Add, `data` in place: chunk by chunk it would be the memory of the terms anew."""
+        data = self.data
+        data += other.data
+        return self._plus(other, data)
+
+    def _plus(self, other: "Evaluation", data: Array) -> "Evaluation":
         def both(mine: Sequence[Array], theirs: Sequence[Array]) -> tuple[Array, ...]:
             return tuple(a + b for a, b in zip(mine, theirs, strict=True))
 
@@ -54,7 +63,7 @@ class Evaluation:
             self.value + other.value,
             self.errors + other.errors,
             self.norm + other.norm,
-            self.data + other.data,
+            data,
             self.mix + other.mix,
             both(self.upper, other.upper),
             both(self.curvature, other.curvature),

@@ -10,6 +10,8 @@ gram[P, P] u[P] = rhs[P] on that column's own support. Only gram = A^T A and rhs
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from nnmf_topics._backend import device_of, namespace
@@ -45,11 +47,17 @@ class Solution(NamedTuple):
     pullback: Callable[[Array], Adjoint]
 
 
-class Grams(NamedTuple):
+@dataclass(frozen=True)
+class Grams:
     """A^T A of a factor, and the same fit to be solved with; see `well_posed`."""
 
     gram: Array
     safe: Array
+
+    @cached_property
+    def inverse(self) -> Array:
+        """Of the safe one: only supports are guessed by it, for many chunks of documents."""
+        return namespace(self.safe).linalg.inv(self.safe)
 
 
 def grams_of(A: Array) -> Grams:
@@ -84,26 +92,25 @@ def nnls(A: Array, X: Matrix, near: Array | None = None, grams: Grams | None = N
     U = (A_P^T A_P)^{-1} dL/dS on P, 0 elsewhere, and dL/dA = X U^T - A (S U^T + U S^T).
     The solution is piecewise smooth; where a support changes this is a one-sided derivative.
     """
-    gram, safe = grams or grams_of(A)
+    grams = grams or grams_of(A)
     rhs = project(A, X)
-    systems = SupportSystems(safe, _likely_support(safe, rhs, near))
-    S = solve(safe, rhs, systems)
+    systems = SupportSystems(grams.safe, _likely_support(grams, rhs, near))
+    S = solve(grams.safe, rhs, systems)
 
     def pullback(dS: Array) -> Adjoint:
         U = systems.solve(dS)
         SU = S @ U.T
         return Adjoint(U, -(SU + SU.T))
 
-    return Solution(S, gram, rhs, pullback)
+    return Solution(S, grams.gram, rhs, pullback)
 
 
-def _likely_support(gram: Array, rhs: Array, near: Array | None) -> Array:
+def _likely_support(grams: Grams, rhs: Array, near: Array | None) -> Array:
     """Where codes are positive after a few sweeps, by default from the clipped solution."""
     if near is not None:
-        return coordinate_descent(gram, rhs, near, _WARM_SWEEPS) > 0
-    xp = namespace(gram, rhs)
-    clipped = xp.clip(xp.linalg.solve(gram, rhs), 0.0, None)
-    return coordinate_descent(gram, rhs, clipped, _COLD_SWEEPS) > 0
+        return coordinate_descent(grams.safe, rhs, near, _WARM_SWEEPS) > 0
+    clipped = namespace(rhs).clip(grams.inverse @ rhs, 0.0, None)
+    return coordinate_descent(grams.safe, rhs, clipped, _COLD_SWEEPS) > 0
 
 
 def well_posed(gram: Array) -> Array:

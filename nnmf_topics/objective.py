@@ -67,7 +67,10 @@ class Objective:
         corpus: Evaluation | None = None
         self.documents = 0
         for part, documents in self._placed.map(self._evaluating(factors, self.grams)):
-            corpus = part if corpus is None else corpus + part
+            if corpus is None:
+                corpus = part
+            else:
+                corpus += part
             self.documents += documents
         if corpus is None:
             raise ValueError("the corpus has no documents, or can be read only once: give a list")
