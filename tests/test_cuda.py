@@ -8,8 +8,10 @@ import pytest
 import scipy.sparse as sp
 from conftest import device_named
 from emulated_cuda import Emulator, emulate, kernels_of
+from scipy.linalg import block_diag
+from test_pivoting import CYCLE_A, CYCLE_X
 
-from nnmf_topics import _cuda, coordinate_descent, pivoting
+from nnmf_topics import _cuda, coordinate_descent, pivoting, support_systems
 from nnmf_topics._backend import HOST, namespace, to_host
 from nnmf_topics._compiled import cuda_kernels_for
 from nnmf_topics._cuda import columns, launching
@@ -111,7 +113,7 @@ def test_sweeps_are_those_of_the_array_functions(cuda, dtype, rtol, k):
 def by_calls(function, *arguments):
     """Call a function without kernels or compiled loops, whatever the others are given."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (coordinate_descent, pivoting):
+        for module in (coordinate_descent, pivoting, support_systems):
             patch.setattr(module, "kernels_for", lambda *_arrays: None)
             patch.setattr(module, "cuda_kernels_for", lambda *_arrays, **_topics: None)
         return function(*arguments)
@@ -172,6 +174,133 @@ def test_columns_that_take_too_many_rounds_are_told(cuda):
     assert not np.any(wrong)
     np.testing.assert_array_equal(codes, np.maximum(rhs, 0))
     np.testing.assert_array_equal(support, rhs > 0)
+
+
+def cycling(blocks, documents=12):
+    """Systems in which full exchanges go round in circles, and supports to start from."""
+    rng = np.random.default_rng(0)
+    A = block_diag(*[CYCLE_A] * blocks) * 10.0 ** rng.uniform(-4, 4, 5 * blocks)
+    X = np.tile(CYCLE_X, (blocks, documents))
+    X = np.where(rng.random(X.shape) < 0.1, rng.integers(0, 4, X.shape), X)
+    X *= np.repeat(rng.random((blocks, documents)) < 2 / blocks, len(CYCLE_A), axis=0)
+    shape = (documents, A.shape[1])
+    starts = (np.zeros(shape, bool), np.ones(shape, bool), rng.random(shape) < 0.5)
+    return A.T @ A, X.T @ A, starts
+
+
+def pivoted(gram, rhs, start):
+    return pivoting.solve(gram, rhs.T, SupportSystems(gram, start.T)).T
+
+
+@pytest.mark.parametrize("blocks", [1, 7, 14])
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_exchanges_are_those_of_the_array_functions_round_by_round(
+    cuda, monkeypatch, blocks, patience
+):
+    gram, rhs, starts = cycling(blocks)
+    epsilon, left = np.finfo(float).eps ** 0.75, set()
+    monkeypatch.setattr(pivoting, "_PATIENCE", patience)
+    monkeypatch.setattr(pivoting, "_active_set", lambda _, rhs: np.full_like(rhs, np.inf))
+    for rounds in (1, 2, 4, 6, 9, 14, 30):
+        monkeypatch.setattr(pivoting, "_MOST_ROUNDS", rounds)
+        for start in starts:
+            expected = by_calls(pivoted, gram, rhs, start)
+            done = np.all(np.isfinite(expected), axis=1)
+            arguments = (*map(cuda.put, (gram, rhs, start)), epsilon, rounds - 1, patience)
+            codes, support, wrong = map(to_host, _cuda.pivot(*arguments))
+            np.testing.assert_array_equal(wrong == 0, done)
+            np.testing.assert_array_equal(support[done], expected[done] > 0)
+            np.testing.assert_allclose(codes[done], expected[done], rtol=1e-9)
+            left.add(np.count_nonzero(~done))
+    assert len(left) > 3
+
+
+@pytest.mark.parametrize("k", [3, 33, 70, 140])
+@pytest.mark.parametrize("length", [1e-4, 1, 1e4])
+def test_what_is_rounding_is_decided_in_the_metric_of_unit_topics(cuda, k, length):
+    tolerance = np.finfo(float).eps ** 0.75
+    for largest, other in ((0, k - 1), (k - 1, 0), (k // 2, 1)):
+        gram, rhs = np.eye(k), np.full((2, k), -1e-3)
+        gram[largest, largest] = gram[other, other] = length**2
+        rhs[:, largest] = length
+        rhs[:, other] = np.array([0.4, 2.1]) * tolerance * length
+        for start in (np.zeros((2, k), bool), np.ones((2, k), bool)):
+            arguments = (*map(cuda.put, (gram, rhs, start)), tolerance, 9, 3)
+            codes, support, wrong = map(to_host, _cuda.pivot(*arguments))
+            assert not np.any(wrong)
+            expected = np.zeros((2, k), bool)
+            expected[:, largest] = expected[1, other] = True
+            np.testing.assert_array_equal(support, expected)
+            np.testing.assert_array_equal(codes > 0, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [65, 140, 1024])
+def test_systems_in_memory_lie_side_by_side_in_no_more_than_is_meant_for_them(
+    cuda, monkeypatch, dtype, k
+):
+    row = cuda.put(np.zeros((1, k), dtype))
+    many = namespace(row).broadcast_to(row, (10**9, k))
+    for memory in (2**10, 2**22, columns._MEMORY):
+        monkeypatch.setattr(columns, "_MEMORY", memory)
+        for rhs in (row, many):
+            *_, (most, place, bytes_, (warps, threads, _)) = columns._ways(rhs)
+            assert (most, threads) == (k, 32)
+            assert warps * bytes_ == place.nbytes <= max(memory, bytes_)
+            assert warps == 1 or rhs is many
+            assert bytes_ >= k * (k + 1) // 2 * dtype().itemsize + k * (dtype().itemsize + 4)
+            assert bytes_ % 8 == 0
+
+
+def test_every_warp_has_a_system_of_its_own_in_memory(emulator, monkeypatch):
+    emulate(monkeypatch, emulator)
+    places = []
+
+    def launch(source, kernel, like, *arguments, **options):
+        memory, bytes_ = arguments[-2:]
+        if memory is not None:
+            memory[:] = 255
+            places.append(memory.reshape(-1, bytes_))
+        emulator.launch(source, kernel, like, *arguments, **options)
+
+    monkeypatch.setattr(columns, "launch", launch)
+    gram, rhs = np.eye(70), np.ones((5, 70))
+    full = np.ones((5, 70), bool)
+    np.testing.assert_array_equal(_cuda.solve(gram, full, rhs), 1)
+    np.testing.assert_array_equal(_cuda.pivot(gram, rhs, full, 1e-9, 3, 3)[0], 1)
+    assert [place.shape[0] for place in places] == [5, 5]
+    for place in places:
+        assert np.all(np.any(place != 255, axis=1))
+
+
+def test_what_does_not_fit_together_is_an_error(cuda):
+    put = cuda.put
+    gram, rhs, support = put(np.eye(3)), put(np.ones((2, 3))), put(np.ones((2, 3), bool))
+    single = put(np.ones((2, 3), np.float32))
+    for call in (
+        lambda: _cuda.descend(gram, single, single, 1),
+        lambda: _cuda.descend(gram, rhs, single, 1),
+        lambda: _cuda.solve(gram, support, single),
+        lambda: _cuda.solve(gram, rhs, rhs),
+        lambda: _cuda.pivot(gram, single, support, 1e-9, 3, 3),
+    ):
+        with pytest.raises(TypeError, match="of dtypes float"):
+            call()
+    for call in (
+        lambda: _cuda.descend(gram, rhs, rhs[:1], 1),
+        lambda: _cuda.descend(gram[:2, :2], rhs, rhs, 1),
+        lambda: _cuda.solve(gram, support[:1], rhs),
+        lambda: _cuda.pivot(gram, rhs, support[:, :2], 1e-9, 3, 3),
+    ):
+        with pytest.raises(ValueError, match=r"shapes \("):
+            call()
+
+
+def test_a_topic_whose_curvature_is_next_to_nothing_stays_as_it_is(cuda):
+    gram = np.diag(np.array([1, 1e-42, 1], np.float32))
+    rhs, start = np.ones((1, 3), np.float32), np.array([[0, 0, 2]], np.float32)
+    found = to_host(_cuda.descend(*map(cuda.put, (gram, rhs, start)), 2))
+    np.testing.assert_array_equal(found, [[1, 0, 1]])
 
 
 def test_a_topic_that_would_enter_by_rounding_stays_out(cuda):

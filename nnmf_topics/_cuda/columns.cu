@@ -22,7 +22,9 @@ __device__ void descend(const REAL* __restrict__ gram, const REAL* __restrict__ 
     for (int c = 0; c < C; ++c) {
         const int topic = 32 * c + lane;
         const REAL square = topic < k ? gram[topic * k + topic] : REAL(0);
-        inverse[c] = square > 0 ? 1 / square : REAL(0);
+        const REAL inverted = 1 / square;
+        const bool finite = inverted - inverted == 0;
+        inverse[c] = square > 0 && finite ? inverted : REAL(0);
     }
     for (int column = warp_number(); column < n; column += warp_count()) {
         const long long place = (long long)column * k;

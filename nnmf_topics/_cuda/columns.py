@@ -21,7 +21,7 @@ _MEMORY = 2**26
 def descend(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
     """Return what sweeps make of a start; gram (k, k), rhs and start (n, k)."""
     xp = namespace(rhs)
-    gram, rhs, start = (xp.ascontiguousarray(array) for array in (gram, rhs, start))
+    gram, rhs, start = _as_read(gram, rhs, start, rhs.dtype)
     n, k = rhs.shape
     codes = xp.empty_like(rhs)
     if codes.size:
@@ -36,9 +36,8 @@ def descend(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
 
 def solve(gram: Array, support: Array, rhs: Array) -> Array:
     """Solve gram[P, P] u[P] = rhs[P] on every column's support; support, rhs and u (n, k)."""
-    xp = namespace(rhs)
-    gram, support, rhs = (xp.ascontiguousarray(array) for array in (gram, support, rhs))
-    u = xp.empty_like(rhs)
+    gram, rhs, support = _as_read(gram, rhs, support, "bool")
+    u = namespace(rhs).empty_like(rhs)
     if u.size:
         fewest = -1
         for most, memory, bytes_, shape in _ways(rhs):
@@ -59,8 +58,8 @@ def pivot(
     that are still wrong.
     """
     xp = namespace(rhs)
-    gram, rhs = xp.ascontiguousarray(gram), xp.ascontiguousarray(rhs)
-    support = xp.array(support, order="C")  # a copy: it is moved
+    gram, rhs, support = _as_read(gram, rhs, support, "bool")
+    support = xp.array(support)  # a copy: it is moved
     lengths = xp.sqrt(xp.diagonal(gram))
     codes, open_ = xp.empty_like(rhs), xp.ones(rhs.shape[0], dtype=xp.uint8)
     if codes.size:
@@ -69,6 +68,26 @@ def pivot(
             arguments = (*arguments, rhs.dtype.type(epsilon), rounds, patience, memory, bytes_)
             launch("columns", "pivot_columns", rhs, *shape[:2], *arguments, bytes_=shape[2])
     return codes, support, open_
+
+
+def _as_read(gram: Array, rhs: Array, other: Array, dtype: Any) -> tuple[Array, Array, Array]:
+    """Return gram (k, k) and arrays of columns (n, k) as the kernels read them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes do not fit, gram and right-hand sides differ in precision, or the others are not
+        of the dtype.
+    """
+    k = rhs.shape[1]
+    if gram.shape != (k, k) or other.shape != rhs.shape:
+        shapes = ", ".join(map(str, (gram.shape, rhs.shape, other.shape)))
+        raise ValueError(f"a Gram matrix, right-hand sides and columns of shapes {shapes}")
+    if gram.dtype != rhs.dtype or other.dtype != dtype:
+        dtypes = ", ".join(str(array.dtype) for array in (gram, rhs, other))
+        raise TypeError(f"a Gram matrix, right-hand sides and columns of dtypes {dtypes}")
+    xp = namespace(rhs)
+    return xp.ascontiguousarray(gram), xp.ascontiguousarray(rhs), xp.ascontiguousarray(other)
 
 
 def _ways(rhs: Array) -> Iterator[tuple[int, Array | None, int, tuple[int, int, int]]]:
