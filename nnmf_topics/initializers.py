@@ -1,5 +1,6 @@
 """Starts: factors in normal form from which training sets out."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from nnmf_topics.clustering import cluster_sums
 from nnmf_topics.nndsvd import filled, nndsvd
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.products import in_parts
+
+logger = logging.getLogger(__name__)
 
 _ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2
@@ -46,7 +49,8 @@ def initialize(
     widths : k_0, k_1, ...
     random_state : numpy.random.RandomState
     device : Device
-        Where the first layer is found; the layers above are small.
+        Where the first layer is found, or the host if that has too little memory; the layers above
+        are small.
 
     Raises
     ------
@@ -64,8 +68,28 @@ def initialize(
     if X.dtype.kind != "f":
         raise TypeError(f"X must hold floating numbers, not {X.dtype}; convert it with astype")
     with HOST.active():
-        found = starts[name](X, widths, random_state, device)
+        found = _where_there_is_room(starts[name], X, widths, random_state, device)
     return [A.astype(X.dtype, copy=False) for A in found]
+
+
+def _where_there_is_room(
+    start: Start,
+    X: Matrix,
+    widths: Sequence[int],
+    random_state: np.random.RandomState,
+    device: Device,
+) -> list[np.ndarray]:
+    if not device.is_gpu:
+        return start(X, widths, random_state, device)
+    before = random_state.get_state()
+    try:
+        return start(X, widths, random_state, device)
+    except MemoryError:
+        logger.warning("%s has too little memory for the start: made on the host", device.name)
+    # Not before the exception, and all that it holds, is gone.
+    device.release()
+    random_state.set_state(before)
+    return start(X, widths, random_state, HOST)
 
 
 def _random(

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import NotTheHost
 
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics.alternation import alternate
@@ -89,6 +90,37 @@ def test_dense_and_sparse_data_start_alike_and_stay_as_they_are(name):
         np.testing.assert_allclose(A, B, rtol=1e-8, atol=1e-10)
     np.testing.assert_array_equal(X, random_data())
     np.testing.assert_array_equal(sparse.toarray(), random_data())
+
+
+class FullDevice(NotTheHost):
+    """A device whose memory is used up when so many arrays have come."""
+
+    def __init__(self, room):
+        super().__init__("cuda:0")
+        object.__setattr__(self, "room", room)
+        object.__setattr__(self, "released", 0)
+
+    def put(self, matrix):
+        object.__setattr__(self, "room", self.room - 1)
+        if self.room < 0:
+            raise MemoryError
+        return super().put(matrix)
+
+    def release(self):
+        object.__setattr__(self, "released", self.released + 1)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
+@pytest.mark.parametrize("room", [0, 2])
+def test_a_start_that_has_no_room_on_a_gpu_is_that_of_the_host(name, room, caplog):
+    X = sp.csc_array(random_data(terms=60, documents=40))
+    device, draws = FullDevice(room), [np.random.RandomState(3), np.random.RandomState(3)]
+    found = initialize(name, X, (6, 3), draws[0], device)
+    for ours, theirs in zip(found, initialize(name, X, (6, 3), draws[1]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert draws[0].random_sample() == draws[1].random_sample()
+    assert device.released == 1
+    assert "cuda:0 has too little memory for the start" in caplog.text
 
 
 def test_an_unknown_start_is_named():
