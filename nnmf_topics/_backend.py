@@ -101,6 +101,7 @@ class Device:
             import cupy
 
             cupy.get_default_memory_pool().free_all_blocks()
+            cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield function(item) of all items in their order; on the host several at a time.
@@ -179,14 +180,12 @@ def _with_short_indices(matrix: Any) -> Any:
 
 def _put_together(group: Group) -> Matrix:
     import cupy
-    import cupyx
     import cupyx.scipy.sparse as cusp
 
     def moved(pieces: Sequence[np.ndarray], dtype: Any) -> Any:
         placed = cupy.empty(sum(map(len, pieces)), dtype)
         if placed.size:
-            # By way of memory that stays where it is, which a GPU reads several times as fast.
-            joined = np.concatenate(pieces, out=cupyx.empty_pinned(placed.shape, dtype))
+            joined = np.concatenate(pieces, out=_pinned(placed.shape, dtype))
             stream = cupy.cuda.get_current_stream()
             placed.data.copy_from_host_async(joined.ctypes.data, joined.nbytes, stream)
             stream.synchronize()
@@ -197,6 +196,17 @@ def _put_together(group: Group) -> Matrix:
     data = moved([part.data for part in group.parts], group.parts[0].dtype)
     indices = moved([part.indices for part in group.parts], index)
     return cusp.csc_matrix((data, indices, moved([starts], index)), group.shape)
+
+
+def _pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return memory that stays where it is, which a GPU reads several times as fast, or any."""
+    import cupy
+    import cupyx
+
+    try:
+        return np.asarray(cupyx.empty_pinned(shape, dtype))
+    except cupy.cuda.runtime.CUDARuntimeError:  # the system limits how much may stay
+        return np.empty(shape, dtype)
 
 
 HOST = Device("cpu")

@@ -32,9 +32,21 @@ class Group:
         lengths = [np.diff(part.indptr) for part in self.parts]
         return np.concatenate(([0], np.cumsum(np.concatenate(lengths), dtype=np.int64)))
 
-    def __getitem__(self, key: tuple[slice, slice]) -> Matrix:
-        """Return some documents, joined."""
-        return sp.hstack(self.parts, format="csc")[key]
+    def __getitem__(self, key: tuple[slice, slice]) -> "Group":
+        """Return some documents, [:, first:stop]; parts that they fill are not copied."""
+        first, stop, _ = key[1].indices(self.shape[1])
+        parts, before = [], 0
+        for part in self.parts:
+            n = part.shape[1]
+            mine = slice(min(max(first - before, 0), n), min(max(stop - before, 0), n))
+            if mine.start < mine.stop:
+                parts.append(part if mine == slice(0, n) else part[:, mine])
+            before += n
+        return Group(parts or [self.parts[0][:, :0]])
+
+    def joined(self) -> Matrix:
+        """Return all documents in one CSC matrix."""
+        return sp.hstack(self.parts, format="csc")
 
 
 class Grouped:
@@ -55,6 +67,9 @@ class Grouped:
         documents = entries = 0
         for chunk in self._chunks:
             if getattr(chunk, "format", None) != "csc":
+                if parts:
+                    yield Group(parts)
+                    parts, documents, entries = [], 0, 0
                 yield chunk
                 continue
             parts.append(chunk)

@@ -157,10 +157,11 @@ class PlacedChunks:
     def _halve(self, documents: int) -> None:
         half = -(-documents // 2)
         if half < self._most:
+            # What a GPU works on at a time is not the chunksize but a group of chunks.
+            remedy = "" if self.device.is_gpu else "; a smaller chunksize avoids this"
             logger.warning(
-                "%s has too little memory for %d documents at a time: going on with %d; a smaller "
-                "chunksize avoids this",
-                *(self.device.name, documents, half),
+                "%s has too little memory for %d documents at a time: going on with %d%s",
+                *(self.device.name, documents, half, remedy),
             )
             self._most = half
         self.device.release()

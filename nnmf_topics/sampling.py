@@ -44,12 +44,15 @@ class Sample:
     def matrix(self, weigh: Callable[[Matrix], Matrix] | None = None) -> Matrix:
         """Return the documents drawn, in their order, as one CSC matrix (terms, documents).
 
-        They are weighed a chunk at a time, if they are, and not kept any more.
+        They are weighed a chunk at a time, if they are, and not kept any more: to be called once.
         """
         if self._kept > self._size:
             self._thin()
-        dtype, chunks, self._chunks = self._chunks[0].dtype, self._chunks, []
-        drawn = chunks if weigh is None else [weigh(chunk) for chunk in chunks]
+        dtype, chunks, self._chunks = self._chunks[0].dtype, self._chunks[::-1], []
+        drawn = []
+        while chunks:
+            chunk = chunks.pop()
+            drawn.append(chunk if weigh is None else weigh(chunk))
         return sp.hstack(drawn, format="csc", dtype=dtype)
 
     def _thin(self) -> None:

@@ -19,6 +19,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ from nnmf_topics.training import State, train
 from nnmf_topics.weighting import fit_weighting, survey
 
 HOST = Device("cpu")
+CORES = Path("/sys/devices/system/cpu")
 CHUNK, SAMPLE = 2000, 20_000
 PRODUCTS = ("product", "k", "ours, ms", "GB/s", "share of the copy", "cuSPARSE, ms", "times")
 RUNS = (
@@ -61,12 +63,27 @@ def two_cores(device: Device) -> Iterator[None]:
         yield
         return
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(cores)[:2])  # threads that begin from now on have the same
+    os.sched_setaffinity(0, two_of(cores))  # threads that begin from now on have the same
     try:
         with threadpool_limits(2):
             yield
     finally:
         os.sched_setaffinity(0, cores)
+
+
+def two_of(cores: set[int]) -> list[int]:
+    """Return two that are not threads of one core, where the system tells and has them."""
+
+    def core(number: int) -> tuple[str, ...]:
+        topology = CORES / f"cpu{number}" / "topology"
+        try:
+            names = ("physical_package_id", "core_id")
+            return tuple((topology / name).read_text() for name in names)
+        except OSError:
+            return (str(number),)
+
+    firsts = sorted({core(number): number for number in sorted(cores, reverse=True)}.values())
+    return [*firsts, *sorted(cores.difference(firsts))][:2]
 
 
 def milliseconds(work: Callable[[], Any], repeats: int = 20) -> float:

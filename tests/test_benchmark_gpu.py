@@ -31,8 +31,20 @@ def test_a_row_has_the_ratio_of_the_medians_and_how_far_losses_are_apart():
 def test_the_cpu_has_two_cores_at_most_and_all_of_them_afterwards():
     before = os.sched_getaffinity(0)
     with benchmark_gpu.two_cores(HOST):
-        assert os.sched_getaffinity(0) == set(sorted(before)[:2])
+        assert os.sched_getaffinity(0) == set(benchmark_gpu.two_of(before))
     assert os.sched_getaffinity(0) == before
+
+
+def test_two_threads_of_one_core_are_not_two_cores_where_there_are_others(monkeypatch, tmp_path):
+    assert benchmark_gpu.two_of({7}) == [7]
+    monkeypatch.setattr(benchmark_gpu, "CORES", tmp_path)
+    assert benchmark_gpu.two_of({5, 4, 7}) == [4, 5]  # the system does not tell
+    for number in range(8):
+        (topology := tmp_path / f"cpu{number}" / "topology").mkdir(parents=True)
+        (topology / "physical_package_id").write_text("0\n")
+        (topology / "core_id").write_text(f"{number // 2}\n")
+    assert benchmark_gpu.two_of(set(range(8))) == [0, 2]
+    assert benchmark_gpu.two_of({4, 5}) == [4, 5]
 
 
 def test_without_a_gpu_there_is_nothing_to_measure(monkeypatch, capsys):
