@@ -15,10 +15,24 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nnmf_topics._backend import HOST, Device, resolve_device
+from nnmf_topics._backend import HOST, Device, resolve_device, to_host
 from nnmf_topics._compiled import _numba, kernels_for
 from nnmf_topics._threads import one_ahead
 from nnmf_topics.grouping import Group
+from nnmf_topics.training import State
+
+
+@pytest.fixture(autouse=True)
+def trainings_stay_finite(monkeypatch):
+    """NumPy's own warning of an invalid product is ignored, see pyproject.toml."""
+    made = State.__init__
+
+    def checked(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        for array in (*self.factors, self.evaluation.value):
+            assert np.all(np.isfinite(to_host(array))), "training came to numbers that are none"
+
+    monkeypatch.setattr(State, "__init__", checked)
 
 
 class StrictDevice(Device):
