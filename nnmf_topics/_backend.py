@@ -262,7 +262,7 @@ def _gpu_problem(index: int) -> str | None:
     try:
         import cupy
     except ImportError:
-        return "cupy is not installed (pip install 'nnmf-topics[cuda12]')"
+        return "cupy is not installed (pip install 'nnmf-topics[cuda12]', or cuda13)"
     try:
         with cupy.cuda.Device(index):
             cupy.zeros(1) + 1

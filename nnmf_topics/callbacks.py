@@ -17,8 +17,10 @@ def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
     Raises
     ------
     TypeError
-        Naming the first that is neither a metric of gensim nor callable.
+        Naming the first that is neither a metric of gensim nor callable; for anything but a list.
     """
+    if callbacks is not None and not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a list, not {callbacks!r:.60}: give [callback]")
     given = tuple(callbacks or ())
     for callback in given:
         if not isinstance(callback, Metric) and not callable(callback):

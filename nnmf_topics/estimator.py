@@ -1,5 +1,6 @@
 """`NeuralNMF`: the scikit-learn estimator, for samples and features of any nonnegative kind."""
 
+import logging
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any, Self
@@ -27,6 +28,8 @@ from nnmf_topics.network import forward
 from nnmf_topics.products import in_parts
 from nnmf_topics.supervision import UNKNOWN, Target
 from nnmf_topics.training import train
+
+logger = logging.getLogger(__name__)
 
 
 def _may_have_classes(estimator: "NeuralNMF") -> bool:
@@ -165,6 +168,12 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             how = Labelling.checked(self.label_head, self.label_weight, self.label_ridge)
             labels = {self.label_layer: self._labels(y)}
             targets, (classes,) = how.targets(labels, samples.shape[0], len(widths))
+        if widths[0] > min(data.shape):
+            logger.warning(
+                "%d components for %d features and %d samples: some will be copies, and training "
+                "takes long; give fewer",
+                *(widths[0], *data.shape),
+            )
         start = initialize(self.init, data, widths, check_random_state(self.random_state))
         state = train(
             in_parts(data, opt.whole("batch_size", self.batch_size, least=1)),

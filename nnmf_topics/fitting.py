@@ -90,11 +90,6 @@ def fit(
     classes: list[np.ndarray] = []
     if labels is not None:
         targets, classes = plan.labelling.targets(labels, new.documents, len(plan.widths))
-    if known is None and new.documents < max(plan.widths):
-        logger.warning(
-            "%d topics for %d documents: some will be copies, or of no document",
-            *(max(plan.widths), new.documents),
-        )
     logger.info(
         "training %s topics on %d new documents on %s",
         *(", ".join(map(str, plan.widths)), new.documents, plan.device.name),
@@ -108,6 +103,11 @@ def fit(
             return replace(known, statistics=statistics)
         raise ValueError(
             'all words are too rare to be weighted: give more documents, or weighting="none"'
+        )
+    if known is None and new.documents < max(plan.widths):
+        logger.warning(
+            "%d topics for %d documents: some will be copies, or of no document",
+            *(max(plan.widths), new.documents),
         )
     chunks = chunks.weighted(weighting)
 

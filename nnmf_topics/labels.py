@@ -151,7 +151,7 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     """
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
         raise TypeError(f"{name} must be a list with one label a document, not {labels!r:.60}")
-    values = [getattr(value, "item", lambda value=value: value)() for value in labels]
+    values = [_plain(name, value) for value in labels]
     if len(values) != documents:
         raise ValueError(
             f"{name} has {len(values)} entries for {documents} documents: give one for each, None "
@@ -161,8 +161,10 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     for value in known:
         if not isinstance(value, (str, int, float)):
             raise TypeError(f"{name} must be strings or numbers, not {value!r:.60}")
-    if len({isinstance(value, str) for value in known}) > 1:
-        raise TypeError(f"{name} must be all strings or all numbers")
+    kinds = {isinstance(value, str): value for value in known}
+    if len(kinds) > 1:
+        one, other = kinds.values()
+        raise TypeError(f"{name} must be all strings or all numbers, not {one!r} and {other!r}")
     names = sorted(set(known))
     if len(names) < 2:
         found = f"one class, {names[0]!r}" if names else "no label that is known"
@@ -170,6 +172,16 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     place = {value: number for number, value in enumerate(names)}
     numbers = [UNKNOWN if is_unknown(value) else place[value] for value in values]
     return np.array(names), np.array(numbers)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a label as Python has it."""
+    if getattr(value, "size", 1) != 1 or isinstance(value, (list, tuple)):
+        raise TypeError(
+            f"{name} must be one string or number for a document, not {value!r:.60}; of a row for "
+            "every document give the number of its class, such as rows.argmax(axis=1)"
+        )
+    return value.item() if hasattr(value, "item") else value
 
 
 def is_unknown(value: Any) -> bool:

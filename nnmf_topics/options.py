@@ -74,7 +74,7 @@ def whole(name: str, value: Any, least: int = 0) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+        raise TypeError(f"{name} must be an integer, not {value!r:.60}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
     if number > sys.maxsize:
@@ -104,7 +104,7 @@ def _number(name: str, value: Any) -> float:
             raise TypeError
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
+        raise TypeError(f"{name} must be a number, not {value!r:.60}") from None
 
 
 def yes_or_no(name: str, value: Any) -> bool:

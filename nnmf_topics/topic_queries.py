@@ -2,12 +2,14 @@
 
 import logging
 import operator
+import sys
 from typing import Any
 
 import numpy as np
 from gensim.models.coherencemodel import CoherenceModel
 
 from nnmf_topics import comparison
+from nnmf_topics import options as opt
 from nnmf_topics.corpus import Source
 from nnmf_topics.layer_view import LayerView, Shares
 from nnmf_topics.topics import top_terms
@@ -29,8 +31,17 @@ class TopicQueries(LayerView):
         return TopicState(self)
 
     def get_topic_terms(self, topicid: int, topn: int | None = 10) -> list[tuple[int, Any]]:
-        """Return the topn (term id, probability) of a topic, most probable first."""
-        topic = self._topics[topicid]
+        """Return the topn (term id, probability) of a topic, most probable first.
+
+        Raises
+        ------
+        IndexError, TypeError
+            If the layer has no such topic; if its number is no integer.
+        """
+        number, count = opt.whole("topicid", topicid, least=-sys.maxsize), self.num_topics
+        if not -count <= number < count:
+            raise IndexError(f"no topic {number} in layer {self.layer}: there are 0 to {count - 1}")
+        topic = self._topics[number]
         return [(int(term), topic[term]) for term in top_terms(topic, topn)]
 
     def show_topic(self, topicid: int, topn: int | None = 10) -> list[tuple[str, Any]]:

@@ -102,6 +102,12 @@ def test_what_is_no_callback_is_a_type_error_that_shows_it(wrong):
         model_with(wrong)
 
 
+def test_one_callback_that_is_in_no_list_is_a_type_error_that_says_so():
+    data = planted()
+    with pytest.raises(TypeError, match=r"callbacks must be a list, not .*: give \[callback\]"):
+        NeuralNMFModel(data.corpus, (6, 3), data.dictionary, callbacks=print)
+
+
 def test_an_error_in_a_callback_leaves_the_model_of_that_pass():
     def fail(_model, number):
         if number == 1:

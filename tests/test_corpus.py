@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from bad_input import DOCUMENTS, REMEDY, TERMS
@@ -168,7 +169,7 @@ def test_a_matrix_of_the_wrong_height_or_kind_is_refused():
 
 @pytest.mark.parametrize(
     "source",
-    [None, 3, 2.5, "corpus", "", b"corpus", {0: 1}, {}, np.ones((TERMS, 4)), object()],
+    [None, 3, 2.5, "corpus", "", b"corpus", {0: 1}, {}, object()],
     ids=repr,
 )
 def test_what_is_no_corpus_is_a_type_error_that_tells_what_one_is(source):
@@ -280,3 +281,9 @@ def test_a_matrix_is_left_as_it_was_whatever_its_order(kind):
         assert np.all(chunk.data)
     expected = [[0, 4, 0], [3, 0, 0], [0, 5, 0]]
     np.testing.assert_array_equal(sp.hstack(chunks).toarray(), expected)
+
+
+@pytest.mark.parametrize("table", [np.eye(3), pd.DataFrame(np.eye(3))])
+def test_a_dense_table_is_told_how_to_become_a_corpus(table):
+    with pytest.raises(TypeError, match=r"dense table .*csc_array\(table\) with terms as rows"):
+        list(read_chunks(table, 3, 10))

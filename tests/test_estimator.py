@@ -186,6 +186,14 @@ def test_bad_parameters_are_named(digits, options, message):
         NeuralNMF(**{"n_components": (4, 2), **options}).fit(*digits)
 
 
+def test_more_components_than_features_or_samples_are_warned_of(digits, caplog):
+    NeuralNMF((65,), max_iter=1, random_state=0).fit(digits[0])
+    assert f"65 components for 64 features and {len(digits[0])} samples" in caplog.text
+    caplog.clear()
+    NeuralNMF((64,), max_iter=1, random_state=0).fit(digits[0])
+    assert not caplog.records
+
+
 def test_it_works_in_a_pipeline_and_a_grid_search_and_names_its_columns(digits):
     X, y = digits
     model = NeuralNMF((10, 4), random_state=0)

@@ -95,8 +95,10 @@ def test_topn_none_gives_all_terms_and_topic_minus_one_the_last():
     assert model.show_topic(0, topn=0) == []
     assert model.show_topic(-1) == model.show_topic(5)
     for topic in (6, -7):
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match=f"no topic {topic} in layer 0: there are 0 to 5"):
             model.show_topic(topic)
+    with pytest.raises(TypeError, match="topicid must be an integer, not 'a'"):
+        model.show_topic("a")
 
 
 @pytest.mark.parametrize("layer", LAYERS)
