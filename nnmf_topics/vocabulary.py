@@ -54,13 +54,19 @@ def term_of(id2word: Any, word: str) -> int:
     IndexError
         If the word is unknown, as in gensim.
     """
-    token2id = getattr(id2word, "token2id", None)
+    ids = ids_of_words(id2word)
+    if word not in ids:
+        raise IndexError(f"the word {word!r} is not in the dictionary")
+    return int(ids[word])
+
+
+def ids_of_words(id2word: Any) -> dict[str, int]:
+    """Return the term id of every word."""
+    token2id: dict[str, int] | None = getattr(id2word, "token2id", None)
     if token2id is None:
         ids = range(len(id2word)) if isinstance(id2word, FakeDict) else id2word.keys()
-        token2id = {word_of(id2word, i): i for i in ids}
-    if word not in token2id:
-        raise IndexError(f"the word {word!r} is not in the dictionary")
-    return int(token2id[word])
+        token2id = {word_of(id2word, i): int(i) for i in ids}
+    return token2id
 
 
 def to_plain(id2word: Any) -> dict[str, Any]:

@@ -1,20 +1,18 @@
-import contextlib
 import importlib.metadata
-import io
 import logging
 import os
 import subprocess
 import sys
 
 import pytest
+from command_line import PYTHON, call, run
 from models import trained
 
 import nnmf_topics
 from nnmf_topics import NeuralNMFModel, TopicHierarchy, datasets
 from nnmf_topics.cli import main
 
-COMMANDS = ("demo", "train", "show", "datasets")
-PYTHON = [sys.executable, "-m", "nnmf_topics"]
+COMMANDS = ("demo", "train", "show", "infer", "evaluate", "report", "datasets")
 
 
 @pytest.fixture(autouse=True)
@@ -38,28 +36,6 @@ def saved(tmp_path):
     path = tmp_path / "news.nnmf"
     trained().save(path)
     return path
-
-
-def call(*arguments):
-    """Exit status, stdout and stderr of a command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            status = main(list(map(str, arguments)))
-        except SystemExit as stop:
-            status = stop.code
-    return status, out.getvalue(), err.getvalue()
-
-
-def run(*arguments, **options):
-    return subprocess.run(
-        [*PYTHON, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **options,
-    )
 
 
 def test_version_is_that_of_the_package():

@@ -4,7 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
-from nnmf_topics.cli import _parser, main
+from nnmf_topics.cli import main
+from nnmf_topics.cli.arguments import parse
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -47,7 +48,7 @@ def test_every_command_of_the_package_is_understood():
     ]
     assert len(commands) >= 2
     for command in commands:
-        options = _parser().parse_args(shlex.split(command, comments=True)[1:])  # or exits
+        options = parse(shlex.split(command, comments=True)[1:])  # or exits
         assert callable(options.run)
 
 

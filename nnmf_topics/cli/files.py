@@ -1,0 +1,88 @@
+"""The files that are named on the command line."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nnmf_topics import datasets
+
+_STDIN = Path("-")
+_CONVERT = "convert it with iconv"
+
+
+def check_output(output: Path, source: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise IsADirectoryError(f"{output}: is a folder; give --output the name of a file")
+    if output.exists() and not output.is_file():
+        return  # a pipe or a device is written into, and nothing is made beside it
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ValueError(f"{output}: is what is read; give --output another name")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            output.stat()  # an error for a name that no file can have
+        with tempfile.NamedTemporaryFile(prefix=".", suffix=".part", dir=output.resolve().parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(output)) from error
+
+
+@contextlib.contextmanager
+def text_file(file: Path) -> Iterator[Path]:
+    """Give a file as it is, and standard input for ``-`` as a file that lasts for the context."""
+    if file != _STDIN:
+        yield file
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name(file))
+        path.write_bytes(sys.stdin.buffer.read())
+        try:
+            yield path
+        except ValueError as error:
+            raise ValueError(str(error).replace(os.fspath(path), path.name)) from error
+
+
+def load_texts(path: Path) -> datasets.TopicCorpus:
+    """Load a text file, with the remedies that there are on the command line."""
+    try:
+        return datasets.load_texts(path)
+    except ValueError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            raise ValueError(f"{error}; {_CONVERT}") from error
+        if "no_below" in str(error.__cause__):
+            raise ValueError(
+                f"{path}: no word is in 2 documents (stop words do not count); "
+                "write one document a line, and more of them"
+            ) from error
+        raise
+
+
+def lines(file: Path) -> Iterator[str]:
+    """Read a text line by line, without keeping it."""
+    something = False
+    with contextlib.nullcontext(sys.stdin.buffer) if file == _STDIN else file.open("rb") as stream:
+        for line in stream:
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{name(file)} is not UTF-8 text: {error}; {_CONVERT}") from error
+            something = something or bool(line.strip())
+    if not something:
+        raise ValueError(f"{name(file)} is empty; write one document a line")
+
+
+def name(file: Path) -> str:
+    """Return what a text is called in messages."""
+    return "standard input" if file == _STDIN else os.fspath(file)
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file is a saved hierarchy rather than a model."""
+    with path.open("rb") as file:
+        start = file.read(8)  # of a model a small number in 8 bytes, some of which are zero
+    return start.lstrip().startswith(b"{") and b"\0" not in start

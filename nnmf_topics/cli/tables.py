@@ -1,0 +1,66 @@
+"""What is printed: topics, how good they are, and the data sets."""
+
+from collections.abc import Iterable, Sequence
+
+from gensim.matutils import corpus2csc
+
+from nnmf_topics import NeuralNMFModel, TopicHierarchy, datasets, evaluation
+from nnmf_topics._typing import Bow
+
+_COHERENCE = "coherence: higher is better"
+_FIT = f"{_COHERENCE}; relative error: 1 explains nothing, .85-.95 is usual for text"
+_QUALITY = f"{_COHERENCE}; diversity: 1 is best; perplexity: lower is better, of equal widths"
+
+
+def print_hierarchy(hierarchy: TopicHierarchy, words: int) -> None:
+    """Print all topics as a tree."""
+    print("\ntopic, its share of the corpus or of the topic above, its strongest words\n")
+    hierarchy.print(topn=words)
+
+
+def print_fit(model: NeuralNMFModel, data: datasets.TopicCorpus) -> None:
+    """Print the coherence of the topics of every layer, and its error at the end of training."""
+    # More processes would take longer to start than they save.
+    reference = {"texts": data.texts, "dictionary": data.dictionary, "processes": 1}
+    rows = (
+        (evaluation.coherence(model, layer=layer, **reference), error)
+        for layer, error in enumerate(model.history.errors[-1])
+    )
+    _print_layers(model, ("coherence (c_npmi)", "relative error"), rows)
+    print(_FIT)
+
+
+def print_quality(model: NeuralNMFModel, corpus: list[Bow]) -> None:
+    """Print NPMI and diversity of the topics of every layer, and the perplexity of documents."""
+    occurrence = corpus2csc(corpus, num_terms=model.num_terms).T.tocsc() > 0
+
+    def row(layer: int) -> tuple[float, float, float]:
+        tops = evaluation.top_words(model.factors, layer)
+        perplexity = 2 ** -model.level(layer).log_perplexity(corpus)
+        return evaluation.npmi(tops, occurrence), evaluation.diversity(tops), perplexity
+
+    rows = map(row, range(model.num_layers))
+    _print_layers(model, ("coherence (NPMI)", "diversity", "perplexity"), rows)
+    print(_QUALITY)
+
+
+def print_datasets() -> None:
+    """Print what can be loaded, and how."""
+    for data in datasets.available():
+        print(f"{data.name}: {data.description}")
+        print(f"    size     {data.size}")
+        print(f"    source   {data.source}")
+        print(f"    licence  {data.licence}")
+        print(f"    load     nnmf_topics.datasets.{data.loader}\n")
+
+
+def _print_layers(
+    model: NeuralNMFModel, columns: Sequence[str], rows: Iterable[Sequence[float]]
+) -> None:
+    print("\n" + "  ".join(("layer", "topics", *columns)))
+    for layer, row in enumerate(rows):
+        values = [
+            f"{value:{len(name)}.{1 if value > 10 else 3}f}"
+            for name, value in zip(columns, row, strict=True)
+        ]
+        print(f"{layer:5}  {model.widths[layer]:6}  " + "  ".join(values))
