@@ -100,7 +100,8 @@ class Device:
         if self.is_gpu:
             import cupy
 
-            cupy.get_default_memory_pool().free_all_blocks()
+            with self.active():  # pools are of the device that is active
+                cupy.get_default_memory_pool().free_all_blocks()
             cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -205,7 +206,8 @@ def _pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
     try:
         return np.asarray(cupyx.empty_pinned(shape, dtype))
-    except cupy.cuda.runtime.CUDARuntimeError:  # the system limits how much may stay
+    except cupy.cuda.runtime.CUDARuntimeError as error:  # the system limits how much may stay
+        logger.info("copies are slower: no memory that stays in its place (%s)", error)
         return np.empty(shape, dtype)
 
 
@@ -262,7 +264,7 @@ def _gpu_problem(index: int) -> str | None:
     try:
         import cupy
     except ImportError:
-        return "cupy is not installed (pip install 'nnmf-topics[cuda12]', or cuda13)"
+        return "cupy is not installed (pip install cupy-cuda12x, or cupy-cuda13x)"
     try:
         with cupy.cuda.Device(index):
             cupy.zeros(1) + 1

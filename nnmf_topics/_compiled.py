@@ -55,7 +55,7 @@ def _numba() -> ModuleType | None:
     # Numba says so itself where it does not go with this NumPy; a broken LLVM is an OSError.
     except (ImportError, OSError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "numba":
-            logger.info("loops are not compiled: pip install 'nnmf-topics[numba]' makes it faster")
+            logger.info("loops are not compiled: pip install numba makes it faster")
         else:
             logger.warning("loops are not compiled: Numba cannot be imported (%s)", error)
         return None

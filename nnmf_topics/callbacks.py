@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,10 +18,12 @@ def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
     Raises
     ------
     TypeError
-        Naming the first that is neither a metric of gensim nor callable; for anything but a list.
+        Naming the first that is neither a metric of gensim nor callable; for a text, or what
+        cannot be iterated over.
     """
-    if callbacks is not None and not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a list, not {callbacks!r:.60}: give [callback]")
+    if isinstance(callbacks, (str, bytes)) or not isinstance(callbacks, (Iterable, NoneType)):
+        remedy = ": give [callback]" if callable(callbacks) else ""
+        raise TypeError(f"callbacks must be a list, not {callbacks!r:.60}{remedy}")
     given = tuple(callbacks or ())
     for callback in given:
         if not isinstance(callback, Metric) and not callable(callback):

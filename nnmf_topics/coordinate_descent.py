@@ -46,7 +46,8 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
         return cuda.descend(gram, rhs.T, start.T, sweeps).T
     xp = namespace(gram, rhs)
     diagonal = xp.linalg.diagonal(gram)
-    diagonal = xp.where(diagonal > 0, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
+    curved = diagonal > 1 / xp.finfo(gram.dtype).max  # its inverse has to be finite too
+    diagonal = xp.where(curved, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
     N = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
     zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
     # Rows have to be contiguous, whatever the order of what is given.

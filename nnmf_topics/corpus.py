@@ -75,7 +75,7 @@ def check_corpus(source: Any, num_terms: int) -> None:
             )
         if source.dtype.kind not in "biuf":
             raise TypeError(f"the matrix must hold real numbers, not {source.dtype}")
-    elif isinstance(source, np.ndarray) or hasattr(source, "to_numpy"):
+    elif isinstance(source, np.ndarray) or getattr(source, "ndim", 1) == 2:
         raise TypeError(
             f"a corpus is not a dense table such as {type(source).__name__}: give "
             "scipy.sparse.csc_array(table) with terms as rows and documents as columns"

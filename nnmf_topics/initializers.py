@@ -81,11 +81,11 @@ def _where_there_is_room(
 ) -> list[np.ndarray]:
     if not device.is_gpu:
         return start(X, widths, random_state, device)
-    before = random_state.get_state()
+    before = random_state.get_state(legacy=False)
     try:
         return start(X, widths, random_state, device)
     except MemoryError:
-        logger.warning("%s has too little memory for the start: made on the host", device.name)
+        logger.warning("too little memory for the start on %s: made on the host", device.name)
     # Not before the exception, and all that it holds, is gone.
     device.release()
     random_state.set_state(before)

@@ -151,6 +151,9 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     """
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
         raise TypeError(f"{name} must be a list with one label a document, not {labels!r:.60}")
+    shape = tuple(getattr(labels, "shape", ()))
+    if math.prod(shape[1:]) != 1:  # over a table of pandas the names of its columns are iterated
+        raise _rows(name, f"a table of shape {shape}")
     values = [_plain(name, value) for value in labels]
     if len(values) != documents:
         raise ValueError(
@@ -164,7 +167,9 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     kinds = {isinstance(value, str): value for value in known}
     if len(kinds) > 1:
         one, other = kinds.values()
-        raise TypeError(f"{name} must be all strings or all numbers, not {one!r} and {other!r}")
+        raise TypeError(
+            f"{name} must be all strings or all numbers, not {one!r:.60} and {other!r:.60}"
+        )
     names = sorted(set(known))
     if len(names) < 2:
         found = f"one class, {names[0]!r}" if names else "no label that is known"
@@ -176,12 +181,16 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
 
 def _plain(name: str, value: Any) -> Any:
     """Return a label as Python has it."""
-    if getattr(value, "size", 1) != 1 or isinstance(value, (list, tuple)):
-        raise TypeError(
-            f"{name} must be one string or number for a document, not {value!r:.60}; of a row for "
-            "every document give the number of its class, such as rows.argmax(axis=1)"
-        )
+    if math.prod(getattr(value, "shape", ())) != 1 or isinstance(value, (list, tuple)):
+        raise _rows(name, f"{value!r:.60}")
     return value.item() if hasattr(value, "item") else value
+
+
+def _rows(name: str, found: str) -> TypeError:
+    return TypeError(
+        f"{name} must be one string or number for a document, not {found}; of a row for "
+        "every document give the number of its class, such as rows.argmax(axis=1)"
+    )
 
 
 def is_unknown(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from nnmf_topics._backend import Device, namespace
 from nnmf_topics._typing import Array, Matrix
+from nnmf_topics.grouping import Group
 from nnmf_topics.products import in_parts
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class PlacedChunks:
                 if count == 1:
                     raise
             # Not before the exception, and all that it holds, is gone.
-            self._halve(count)
+            self._halve(on_host)
         half = -(-count // 2)
         results = []
         for number, part in enumerate(in_parts(on_host, half)):
@@ -154,11 +155,11 @@ class PlacedChunks:
         joined = [xp.concat([a, b], axis=1) for a, b in zip(left, right, strict=True)]
         return first + second, joined
 
-    def _halve(self, documents: int) -> None:
+    def _halve(self, on_host: Matrix) -> None:
+        documents = on_host.shape[1]
         half = -(-documents // 2)
         if half < self._most:
-            # What a GPU works on at a time is not the chunksize but a group of chunks.
-            remedy = "" if self.device.is_gpu else "; a smaller chunksize avoids this"
+            remedy = "" if isinstance(on_host, Group) else "; a smaller chunksize avoids this"
             logger.warning(
                 "%s has too little memory for %d documents at a time: going on with %d%s",
                 *(self.device.name, documents, half, remedy),

@@ -2,14 +2,12 @@
 
 import logging
 import operator
-import sys
 from typing import Any
 
 import numpy as np
 from gensim.models.coherencemodel import CoherenceModel
 
 from nnmf_topics import comparison
-from nnmf_topics import options as opt
 from nnmf_topics.corpus import Source
 from nnmf_topics.layer_view import LayerView, Shares
 from nnmf_topics.topics import top_terms
@@ -38,7 +36,10 @@ class TopicQueries(LayerView):
         IndexError, TypeError
             If the layer has no such topic; if its number is no integer.
         """
-        number, count = opt.whole("topicid", topicid, least=-sys.maxsize), self.num_topics
+        try:
+            number, count = operator.index(topicid), self.num_topics
+        except TypeError:
+            raise TypeError(f"topicid must be an integer, not {topicid!r:.60}") from None
         if not -count <= number < count:
             raise IndexError(f"no topic {number} in layer {self.layer}: there are 0 to {count - 1}")
         topic = self._topics[number]

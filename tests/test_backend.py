@@ -146,7 +146,7 @@ def test_auto_is_a_device_that_works():
 def test_without_cupy_auto_is_the_host_and_cuda_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert resolve_device("auto") == Device("cpu")
-    with pytest.raises(RuntimeError, match=r"'cuda:1' cannot be used.*pip install 'nnmf-topics\["):
+    with pytest.raises(RuntimeError, match=r"'cuda:1' cannot be used.*pip install cupy-cuda12x"):
         resolve_device("cuda:1")
 
 

@@ -106,6 +106,9 @@ def test_one_callback_that_is_in_no_list_is_a_type_error_that_says_so():
     data = planted()
     with pytest.raises(TypeError, match=r"callbacks must be a list, not .*: give \[callback\]"):
         NeuralNMFModel(data.corpus, (6, 3), data.dictionary, callbacks=print)
+    for neither in ("print", 5):
+        with pytest.raises(TypeError, match=f"callbacks must be a list, not {neither!r}$"):
+            NeuralNMFModel(data.corpus, (6, 3), data.dictionary, callbacks=neither)
 
 
 def test_an_error_in_a_callback_leaves_the_model_of_that_pass():

@@ -283,6 +283,13 @@ def test_a_matrix_is_left_as_it_was_whatever_its_order(kind):
     np.testing.assert_array_equal(sp.hstack(chunks).toarray(), expected)
 
 
+def test_a_series_of_documents_is_a_corpus():
+    documents = [[(0, 1), (2, 3)], [], [(1, 2)]]
+    table = pd.DataFrame({"bow": documents}, index=[7, 5, 9])
+    [found], [expected] = (list(read_chunks(c, 3, 10)) for c in (table["bow"], documents))
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
+
+
 @pytest.mark.parametrize("table", [np.eye(3), pd.DataFrame(np.eye(3))])
 def test_a_dense_table_is_told_how_to_become_a_corpus(table):
     with pytest.raises(TypeError, match=r"dense table .*csc_array\(table\) with terms as rows"):

@@ -120,7 +120,7 @@ def test_a_start_that_has_no_room_on_a_gpu_is_that_of_the_host(name, room, caplo
         np.testing.assert_array_equal(ours, theirs)
     assert draws[0].random_sample() == draws[1].random_sample()
     assert device.released == 1
-    assert "cuda:0 has too little memory for the start" in caplog.text
+    assert "too little memory for the start on cuda:0" in caplog.text
 
 
 def test_an_unknown_start_is_named():

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from nnmf_topics import coordinate_descent as coordinate_descent_module
-from nnmf_topics._backend import Device
+from nnmf_topics._backend import Device, to_host
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics.coordinate_descent import coordinate_descent, descend_columns
 from nnmf_topics.initializers import initialize
@@ -287,3 +287,14 @@ def test_a_tile_of_eight_columns_is_as_tall_as_the_largest_of_their_supports():
     largest = np.array([sizes[order[first : first + 8]].max() for first in range(0, 70, 8)])
     np.testing.assert_array_equal(np.diff(rows), largest * 8)
     np.testing.assert_array_equal(np.diff(systems), largest * (largest + 1) // 2 * 8)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "square"),
+    [(np.float32, 0), (np.float32, 1e-42), (np.float64, 0), (np.float64, 1e-320)],
+)
+def test_a_row_with_next_to_no_curvature_stays_as_it_is(xp, dtype, square):
+    gram = np.diag(np.array([1, square, 1], dtype))
+    rhs, start = np.ones((3, 1), dtype), np.array([[0], [0.5], [2]], dtype)
+    found = to_host(coordinate_descent(*map(xp.put, (gram, rhs, start)), 2))
+    np.testing.assert_array_equal(found, [[1], [0.5], [1]])

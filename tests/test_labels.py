@@ -1,7 +1,9 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from gensim.corpora import Dictionary
 
 from nnmf_topics import NeuralNMFModel, datasets
@@ -129,7 +131,11 @@ def test_labels_without_documents_are_refused(lee):
         ([float("nan")] * 300, ValueError, "no label that is known"),
         (["a", 1] * 150, TypeError, "all strings or all numbers, not 'a' and 1"),
         ([("a", "b"), "c"] * 150, TypeError, r"one string or number .* not \('a', 'b'\)"),
-        (np.eye(3)[np.arange(300) % 3], TypeError, r"not array\(.*argmax\(axis=1\)"),
+        (np.eye(3)[np.arange(300) % 3], TypeError, r"not a table of shape \(300, 3\); .*argmax"),
+        (list(np.eye(3)[np.arange(300) % 3]), TypeError, r"not array\(.*argmax\(axis=1\)"),
+        (pd.get_dummies(["a", "b", "c"] * 100), TypeError, r"argmax\(axis=1\)"),
+        (sp.csr_array(np.eye(300)), TypeError, r"argmax\(axis=1\)"),
+        (["a" * 100, 1] * 150, TypeError, r"not 'a{1,59} and 1"),
         ([{"a"}, "c"] * 150, TypeError, r"strings or numbers, not {'a'}"),
         ("ab" * 150, TypeError, "a list with one label a document"),
         (5, TypeError, "a list with one label a document"),
@@ -141,6 +147,33 @@ def test_labels_without_documents_are_refused(lee):
 def test_bad_labels_are_named(lee, labels, error, message):
     with pytest.raises(error, match=message):
         trained(lee, labels, passes=1)
+
+
+class TensorOfOneNumber:
+    """As iterating over a tensor of PyTorch gives them: its size is a method."""
+
+    shape = ()
+
+    def __init__(self, number):
+        self.number = number
+
+    def size(self):
+        return self.shape
+
+    def item(self):
+        return self.number
+
+
+def test_labels_are_taken_from_what_holds_one_value_each(lee):
+    labels = [0, 1, 2] * 100
+    expected = trained(lee, labels, passes=1).predict(lee[1])
+    for same in (
+        np.array(labels),
+        np.array(labels)[:, None],
+        pd.Series(labels),
+        list(map(TensorOfOneNumber, labels)),
+    ):
+        np.testing.assert_array_equal(trained(lee, same, passes=1).predict(lee[1]), expected)
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,15 @@ def descend_rows(H: Array, mix: Array, data: Array, A: Array, sweeps: int, moved
 
 @helper
 def _iteration(gram: Array) -> tuple[Array, Array]:
-    """Return N, and the inverse of the diagonal, 0 where it is not positive."""
+    """Return N, and the inverse of the diagonal, 0 where that is not finite or positive."""
     N, inverse = np.zeros_like(gram), np.zeros(len(gram), gram.dtype)
     for j in range(len(gram)):
         N[j, j] = 1
         if gram[j, j] > 0:
             inverse[j] = 1 / gram[j, j]
+        if not np.isfinite(inverse[j]):
+            inverse[j] = 0
+        if inverse[j] > 0:
             for i in range(len(gram)):
                 N[j, i] -= gram[j, i] / gram[j, j]
     return N, inverse
