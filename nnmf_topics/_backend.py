@@ -207,8 +207,13 @@ def _pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     try:
         return np.asarray(cupyx.empty_pinned(shape, dtype))
     except cupy.cuda.runtime.CUDARuntimeError as error:  # the system limits how much may stay
-        logger.info("copies are slower: no memory that stays in its place (%s)", error)
+        _note_slower_copies(str(error))
         return np.empty(shape, dtype)
+
+
+@cache
+def _note_slower_copies(reason: str) -> None:
+    logger.info("copies to the GPU are slower: no memory that stays in its place (%s)", reason)
 
 
 HOST = Device("cpu")

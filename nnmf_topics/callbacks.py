@@ -22,16 +22,20 @@ def check_callbacks(callbacks: Iterable[Any] | None) -> tuple[Any, ...]:
         cannot be iterated over.
     """
     if isinstance(callbacks, (str, bytes)) or not isinstance(callbacks, (Iterable, NoneType)):
-        remedy = ": give [callback]" if callable(callbacks) else ""
+        remedy = ": give [callback]" if _is_callback(callbacks) else ""
         raise TypeError(f"callbacks must be a list, not {callbacks!r:.60}{remedy}")
     given = tuple(callbacks or ())
     for callback in given:
-        if not isinstance(callback, Metric) and not callable(callback):
+        if not _is_callback(callback):
             raise TypeError(
                 f"the callback {callback!r:.60} is neither a metric of gensim.models.callbacks "
                 "nor a function of the model and the pass"
             )
     return given
+
+
+def _is_callback(thing: Any) -> bool:
+    return isinstance(thing, Metric) or callable(thing)
 
 
 class PassCallbacks:

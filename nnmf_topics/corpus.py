@@ -75,12 +75,12 @@ def check_corpus(source: Any, num_terms: int) -> None:
             )
         if source.dtype.kind not in "biuf":
             raise TypeError(f"the matrix must hold real numbers, not {source.dtype}")
-    elif isinstance(source, np.ndarray) or getattr(source, "ndim", 1) == 2:
+    elif getattr(source, "ndim", 1) == 2:
         raise TypeError(
             f"a corpus is not a dense table such as {type(source).__name__}: give "
             "scipy.sparse.csc_array(table) with terms as rows and documents as columns"
         )
-    elif isinstance(source, (str, bytes, dict)) or not isinstance(source, Iterable):
+    elif isinstance(source, (str, bytes, dict, np.ndarray)) or not isinstance(source, Iterable):
         raise TypeError(
             "a corpus is an iterable of bag-of-words documents or a SciPy sparse matrix (terms, "
             f"documents), not {type(source).__name__}; make documents with "

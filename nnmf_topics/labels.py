@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse as sp
 
 from nnmf_topics import options as opt
 from nnmf_topics._typing import HeadName
@@ -152,8 +153,12 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
         raise TypeError(f"{name} must be a list with one label a document, not {labels!r:.60}")
     shape = tuple(getattr(labels, "shape", ()))
-    if math.prod(shape[1:]) != 1:  # over a table of pandas the names of its columns are iterated
-        raise _rows(name, f"a table of shape {shape}")
+    if len(shape) > 1:
+        if math.prod(shape[1:]) != 1 or sp.issparse(labels):
+            raise _rows(name, f"a table of shape {shape}")
+        labels = np.asarray(
+            labels
+        ).ravel()  # iterated over, a table of pandas has the names of its columns
     values = [_plain(name, value) for value in labels]
     if len(values) != documents:
         raise ValueError(

@@ -22,8 +22,8 @@ from nnmf_topics.grouping import Group
 from nnmf_topics.training import State
 
 
-@pytest.fixture(autouse=True)
-def trainings_stay_finite(monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def trainings_stay_finite():
     """NumPy's own warning of an invalid product is ignored, see pyproject.toml."""
     made = State.__init__
 
@@ -32,7 +32,9 @@ def trainings_stay_finite(monkeypatch):
         for array in (*self.factors, self.evaluation.value):
             assert np.all(np.isfinite(to_host(array))), "training came to numbers that are none"
 
-    monkeypatch.setattr(State, "__init__", checked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(State, "__init__", checked)
+        yield
 
 
 class StrictDevice(Device):

@@ -106,6 +106,8 @@ def test_one_callback_that_is_in_no_list_is_a_type_error_that_says_so():
     data = planted()
     with pytest.raises(TypeError, match=r"callbacks must be a list, not .*: give \[callback\]"):
         NeuralNMFModel(data.corpus, (6, 3), data.dictionary, callbacks=print)
+    with pytest.raises(TypeError, match=r"must be a list, not .*: give \[callback\]"):
+        NeuralNMFModel(data.corpus, (6, 3), data.dictionary, callbacks=metrics()[0])
     for neither in ("print", 5):
         with pytest.raises(TypeError, match=f"callbacks must be a list, not {neither!r}$"):
             NeuralNMFModel(data.corpus, (6, 3), data.dictionary, callbacks=neither)

@@ -1,7 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from command_line import call, run
+from command_line import PYTHON, call, run
 from gensim.matutils import corpus2csc
+from gensim.models import TfidfModel
 
 from nnmf_topics import NeuralNMFModel, TopicHierarchy, datasets, evaluation
 
@@ -54,9 +58,15 @@ def test_infer_reads_standard_input_as_it_reads_a_file(saved, texts):
     assert done.stdout == call("infer", saved, texts)[1]
 
 
-def test_a_line_ends_at_a_line_feed_only(saved, tmp_path):
-    (tmp_path / "odd.txt").write_bytes("fire\u2028rescue\x0bcrews\r\n\fdrought\n".encode())
-    assert len(call("infer", saved, tmp_path / "odd.txt")[1].splitlines()) == 2
+def test_train_infer_and_evaluate_have_one_notion_of_a_line(tmp_path):
+    text = "flood\u2028crews\x0bflood\r\ncrews\fdrought flood\r\ndrought crews\n" * 5
+    (tmp_path / "odd.txt").write_bytes(text.encode())
+    path = tmp_path / "out"
+    trained = call("train", tmp_path / "odd.txt", "--topics", 2, "--output", path)[1]
+    assert trained.startswith("odd.txt: 15 documents, 3 words")
+    assert len(call("infer", path, tmp_path / "odd.txt")[1].splitlines()) == 15
+    evaluated = call("evaluate", path, tmp_path / "odd.txt")[1]
+    assert evaluated.startswith(f"{tmp_path / 'odd.txt'}: 15 documents, 40 known words")
 
 
 @pytest.mark.parametrize("form", ["dictionary", "dict"])
@@ -155,3 +165,50 @@ def test_a_layer_that_is_not_there_is_one_line_on_stderr(layer, saved, texts):
     assert_one_line_that_names(
         f"layer {layer} does not exist", call("infer", saved, texts, "--layer", layer)
     )
+
+
+def test_words_that_a_dictionary_has_got_since_the_training_are_unknown(saved, texts, tmp_path):
+    model = NeuralNMFModel.load(saved)
+    model.id2word.add_documents([["zzz", "qqq"]])
+    model.save(tmp_path / "grown.nnmf")
+    for command in ("infer", "evaluate"):
+        assert call(command, tmp_path / "grown.nnmf", texts) == call(command, saved, texts)
+
+
+def test_infer_prints_the_same_whatever_the_model_shows_of_documents(saved, texts, tmp_path):
+    model = NeuralNMFModel.load(saved)
+    model.minimum_probability, model.per_word_topics = 0.7, True
+    model.save(tmp_path / "other.nnmf")
+    assert call("infer", tmp_path / "other.nnmf", texts) == call("infer", saved, texts)
+
+
+def test_a_model_without_words_is_one_line_on_stderr(texts, tmp_path):
+    NeuralNMFModel(LEE.corpus, (4, 2), passes=1, random_state=0).save(tmp_path / "ids.nnmf")
+    assert_one_line_that_names("without id2word", call("infer", tmp_path / "ids.nnmf", texts))
+
+
+def test_a_model_of_other_weights_than_counts_warns(texts, tmp_path):
+    corpus = TfidfModel(LEE.corpus)[LEE.corpus]
+    path = tmp_path / "tfidf.nnmf"
+    NeuralNMFModel(corpus, (4, 2), LEE.dictionary, passes=1, random_state=0).save(path)
+    done = run("infer", path, texts)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 102)
+    [warning] = done.stderr.splitlines()
+    assert f"{path} was trained on weights such as tf-idf, and is asked about counts" in warning
+
+
+@pytest.mark.parametrize("command", [("infer",), ("evaluate",), ("train", "--output", "out")])
+def test_a_closed_standard_input_is_one_line_on_stderr(command, saved, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.chdir(tmp_path)
+    model = () if command[0] == "train" else (saved,)
+    assert_one_line_that_names("standard input is closed", call(*command, *model, "-"))
+
+
+def test_a_model_may_come_through_a_pipe(saved):
+    command = [*PYTHON, "show", "/dev/stdin"]
+    with saved.open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=-1) as cat:
+        done = subprocess.run(
+            command, stdin=cat.stdout, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", call("show", saved)[1])

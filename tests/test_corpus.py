@@ -290,6 +290,13 @@ def test_a_series_of_documents_is_a_corpus():
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
 
 
+def test_an_array_of_documents_is_no_dense_table():
+    documents = np.empty(2, object)
+    documents[:] = [[(0, 1)], [(1, 2)]]
+    with pytest.raises(TypeError, match=r"an iterable of bag-of-words documents .*, not ndarray"):
+        list(read_chunks(documents, 3, 10))
+
+
 @pytest.mark.parametrize("table", [np.eye(3), pd.DataFrame(np.eye(3))])
 def test_a_dense_table_is_told_how_to_become_a_corpus(table):
     with pytest.raises(TypeError, match=r"dense table .*csc_array\(table\) with terms as rows"):

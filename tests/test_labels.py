@@ -134,6 +134,7 @@ def test_labels_without_documents_are_refused(lee):
         (np.eye(3)[np.arange(300) % 3], TypeError, r"not a table of shape \(300, 3\); .*argmax"),
         (list(np.eye(3)[np.arange(300) % 3]), TypeError, r"not array\(.*argmax\(axis=1\)"),
         (pd.get_dummies(["a", "b", "c"] * 100), TypeError, r"argmax\(axis=1\)"),
+        (sp.csr_array(np.ones((300, 1))), TypeError, r"a table of shape \(300, 1\)"),
         (sp.csr_array(np.eye(300)), TypeError, r"argmax\(axis=1\)"),
         (["a" * 100, 1] * 150, TypeError, r"not 'a{1,59} and 1"),
         ([{"a"}, "c"] * 150, TypeError, r"strings or numbers, not {'a'}"),
@@ -170,6 +171,7 @@ def test_labels_are_taken_from_what_holds_one_value_each(lee):
     for same in (
         np.array(labels),
         np.array(labels)[:, None],
+        pd.DataFrame({"group": labels}),
         pd.Series(labels),
         list(map(TensorOfOneNumber, labels)),
     ):

@@ -25,7 +25,7 @@ stemmed. The model weighs the counts by itself.
 INFER = """\
 Print the topics of each line of a text file, one line for a line: TOPIC:SHARE for every topic with
 at least a hundredth of the document's (weighted) words, the largest first; an empty line where the
-model knows no word. Words are found as by train.
+model knows no word. Words are found as by train, and counted.
 """
 
 EVALUATE = """\

@@ -1,11 +1,13 @@
 """The files that are named on the command line."""
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from nnmf_topics import datasets
 
@@ -40,7 +42,7 @@ def text_file(file: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name(file))
-        path.write_bytes(sys.stdin.buffer.read())
+        path.write_bytes(_stdin().read())
         try:
             yield path
         except ValueError as error:
@@ -65,13 +67,14 @@ def load_texts(path: Path) -> datasets.TopicCorpus:
 def lines(file: Path) -> Iterator[str]:
     """Read a text line by line, without keeping it."""
     something = False
-    with contextlib.nullcontext(sys.stdin.buffer) if file == _STDIN else file.open("rb") as stream:
-        for line in stream:
-            try:
-                yield line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{name(file)} is not UTF-8 text: {error}; {_CONVERT}") from error
-            something = something or bool(line.strip())
+    opened = contextlib.nullcontext(_stdin()) if file == _STDIN else file.open("rb")
+    with opened as stream, io.TextIOWrapper(stream, encoding="utf-8") as text:
+        try:
+            for line in text:
+                something = something or bool(line.strip())
+                yield line
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name(file)} is not UTF-8 text: {error}; {_CONVERT}") from error
     if not something:
         raise ValueError(f"{name(file)} is empty; write one document a line")
 
@@ -81,8 +84,16 @@ def name(file: Path) -> str:
     return "standard input" if file == _STDIN else os.fspath(file)
 
 
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
+    return sys.stdin.buffer
+
+
 def is_json(path: Path) -> bool:
     """Whether a file is a saved hierarchy rather than a model."""
+    if path.exists() and not path.is_file():
+        return False  # what is read from a pipe cannot be read again
     with path.open("rb") as file:
         start = file.read(8)  # of a model a small number in 8 bytes, some of which are zero
     return start.lstrip().startswith(b"{") and b"\0" not in start

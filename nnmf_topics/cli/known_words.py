@@ -1,15 +1,22 @@
 """The words of new texts that a model knows."""
 
 from collections import Counter
-from typing import Any
 
+from gensim.utils import FakeDict
+
+from nnmf_topics import NeuralNMFModel
 from nnmf_topics._typing import Bow
 from nnmf_topics.datasets._bundle import tokenize
 from nnmf_topics.vocabulary import ids_of_words
 
 
 class KnownWords:
-    """Finds the words of a vocabulary in texts.
+    """Finds the words of a model in texts.
+
+    Parameters
+    ----------
+    model : NeuralNMFModel
+        Its dictionary may have words that it learns with the next update only: they are unknown.
 
     Attributes
     ----------
@@ -17,8 +24,12 @@ class KnownWords:
         How many were found so far.
     """
 
-    def __init__(self, id2word: Any) -> None:
-        self._ids, self.number = ids_of_words(id2word), 0
+    def __init__(self, model: NeuralNMFModel) -> None:
+        if isinstance(model.id2word, FakeDict):
+            raise ValueError("the model was trained without id2word: it has no words to look for")
+        ids = ids_of_words(model.id2word)
+        self._ids = {word: i for word, i in ids.items() if i < model.num_terms}
+        self.number = 0
 
     def bow(self, text: str) -> Bow:
         """Return a text as a bag of words."""

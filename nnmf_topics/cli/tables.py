@@ -1,6 +1,7 @@
 """What is printed: topics, how good they are, and the data sets."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 from gensim.matutils import corpus2csc
 
@@ -59,8 +60,6 @@ def _print_layers(
 ) -> None:
     print("\n" + "  ".join(("layer", "topics", *columns)))
     for layer, row in enumerate(rows):
-        values = [
-            f"{value:{len(name)}.{1 if value > 10 else 3}f}"
-            for name, value in zip(columns, row, strict=True)
-        ]
+        shown = ("-" if isnan(x) else f"{x:.{1 if x > 10 else 3}f}" for x in row)
+        values = (text.rjust(len(name)) for name, text in zip(columns, shown, strict=True))
         print(f"{layer:5}  {model.widths[layer]:6}  " + "  ".join(values))

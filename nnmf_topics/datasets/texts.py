@@ -34,7 +34,7 @@ def load_texts(
         If it is not UTF-8 text, or no word occurs in `no_below` lines; the message names it.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{os.fspath(path)} is not UTF-8 text: {error}") from error
     documents = [line for line in lines if line.strip()]
