@@ -22,7 +22,7 @@ from nnmf_topics import options as opt
 from nnmf_topics._backend import resolve_device, to_host
 from nnmf_topics._typing import HeadName, InitName, LossName, Matrix
 from nnmf_topics.initializers import initialize
-from nnmf_topics.labels import Classifier, Labelling, is_unknown
+from nnmf_topics.labels import Classifier, Labelling
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import forward
 from nnmf_topics.products import in_parts
@@ -273,7 +273,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _labels(self, y: Any) -> list[Any]:
         """Return y with None where a label is unknown."""
         y = column_or_1d(np.asarray(y), warn=True)
-        known = [None if is_unknown(value) else value for value in y.tolist()]
+        known = [None if opt.is_unknown(value) else value for value in y.tolist()]
         if y.dtype.kind == "i":
             known = [None if value == UNKNOWN else value for value in known]
         if any(isinstance(value, float) and value % 1 for value in known):

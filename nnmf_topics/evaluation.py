@@ -20,6 +20,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from nnmf_topics._typing import Matrix
+from nnmf_topics.options import is_unknown
 from nnmf_topics.topics import resolve_layer, top_terms, topic_term
 
 Factors = Sequence[np.ndarray]
@@ -71,7 +72,7 @@ def dominant_topics(factors: Factors, codes: Factors, layer: int) -> np.ndarray:
     """Return the topic that gives each document the most words: argmax of the codes in words.
 
     A code counts as many words as its topic's column of A_0 ... A_l sums to, as in the shares that
-    the model returns.
+    the model returns. Of a document without codes it is 0.
     """
     layer = resolve_layer(layer, len(factors))
     lengths = reduce(np.matmul, factors[1 : layer + 1], factors[0].sum(axis=0))
@@ -194,9 +195,14 @@ def sibling_diversity(parents: np.ndarray, below: Tops) -> float:
 def label_nmi(labels: Sequence[Any], topics: np.ndarray) -> float:
     """Normalised mutual information of labels and the topics of documents, from 0 to 1.
 
-    For a coarse layer give the labels that are coarse. (Arithmetic mean, as scikit-learn has it.)
+    Documents whose label is None or NaN are left out. For a coarse layer give the labels that are
+    coarse. (Arithmetic mean, as scikit-learn has it.)
     """
-    return float(normalized_mutual_info_score(labels, topics))
+    known = [not is_unknown(label) for label in labels]
+    names = [label for label, is_known in zip(labels, known, strict=True) if is_known]
+    if not names:
+        raise ValueError("no label is known: there is nothing to agree with")
+    return float(normalized_mutual_info_score(names, np.asarray(topics)[known]))
 
 
 def coherence(

@@ -165,7 +165,7 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
             f"{name} has {len(values)} entries for {documents} documents: give one for each, None "
             "where it is unknown"
         )
-    known = [value for value in values if not is_unknown(value)]
+    known = [value for value in values if not opt.is_unknown(value)]
     for value in known:
         if not isinstance(value, (str, int, float)):
             raise TypeError(f"{name} must be strings or numbers, not {value!r:.60}")
@@ -180,7 +180,7 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
         found = f"one class, {names[0]!r}" if names else "no label that is known"
         raise ValueError(f"{name} must have two classes or more: there is {found}")
     place = {value: number for number, value in enumerate(names)}
-    numbers = [UNKNOWN if is_unknown(value) else place[value] for value in values]
+    numbers = [UNKNOWN if opt.is_unknown(value) else place[value] for value in values]
     return np.array(names), np.array(numbers)
 
 
@@ -196,10 +196,3 @@ def _rows(name: str, found: str) -> TypeError:
         f"{name} must be one string or number for a document, not {found}; of a row for "
         "every document give the number of its class, such as rows.argmax(axis=1)"
     )
-
-
-def is_unknown(value: Any) -> bool:
-    """Whether a label is None, NaN, or what pandas has in their place."""
-    if isinstance(value, float):
-        return math.isnan(value)
-    return value is None or type(value).__name__ in ("NAType", "NaTType")

@@ -86,9 +86,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     progress : bool
         Show a progress bar in training.
     labels : sequence, or mapping of int to sequence, optional
-        A label (string or number) for each document, None where it is unknown, which the codes of
-        the coarsest layer shall tell; or such for several layers by their numbers: the finest, 0,
-        often tells them best. They take part in the training; see `predict`.
+        A label (string or number) for each document, in their order, None where it is unknown,
+        which the codes of the coarsest layer shall tell; or such for several layers by their
+        numbers: the finest, 0, often tells them best. They take part in the training.
     label_weight : float
         How much labels count against the documents. More makes for more accurate labels and for
         less coherent topics.

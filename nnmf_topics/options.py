@@ -151,3 +151,10 @@ def note_without_meaning(options: Mapping[str, Any]) -> None:
         raise TypeError(f"NeuralNMFModel got an unexpected option: {', '.join(unknown)}")
     if options:
         logger.info("options without a meaning in Neural NMF: %s", ", ".join(sorted(options)))
+
+
+def is_unknown(label: Any) -> bool:
+    """Whether a label is None, NaN, or what pandas has in their place."""
+    if isinstance(label, float):
+        return math.isnan(label)
+    return label is None or type(label).__name__ in ("NAType", "NaTType")

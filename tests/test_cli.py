@@ -72,6 +72,8 @@ def test_every_command_has_help(command):
         ("demo", "--passes", "0"),
         ("demo", "--passes", "1.5"),
         ("demo", "--seed", "x"),
+        ("demo", "--seed", "-1"),
+        ("demo", "--seed", str(2**32)),
         ("demo", "--words", "-1"),
     ],
     ids=" ".join,

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -82,6 +84,8 @@ def test_evaluate_prints_the_measures_of_every_layer(model, saved, texts):
     assert (status, err) == (0, "")
     lines = out.splitlines()
     corpus = [*LEE.corpus[200:], []]  # the blank line is no document
+    weights = model.term_weights
+    corpus = [[(term, count) for term, count in bow if weights[term] > 0] for bow in corpus]
     words = sum(int(count) for bow in corpus for _, count in bow)
     assert lines[0] == f"{texts}: 101 documents, {words} known words"
     rows = [line.split() for line in lines[3:5]]
@@ -108,7 +112,7 @@ def test_report_writes_the_page_of_a_model_or_hierarchy(kind, model, saved, tmp_
 
 def test_report_refuses_to_write_over_what_it_reads(saved, tmp_path):
     before = saved.read_bytes()
-    for output in (saved, tmp_path, tmp_path / "absent" / "page.html"):
+    for output in (saved, tmp_path, tmp_path / "absent" / "page.html", "-"):
         assert_one_line_that_names(output, call("report", saved, "--output", output))
     assert saved.read_bytes() == before
 
@@ -212,3 +216,27 @@ def test_a_model_may_come_through_a_pipe(saved):
             command, stdin=cat.stdout, capture_output=True, text=True, timeout=60, check=False
         )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", call("show", saved)[1])
+
+
+def test_letters_may_be_composed_or_not(tmp_path):
+    text = "müll abfuhr bürger\ndüsseldorf bürger müll\ndüsseldorf abfuhr nahverkehr\n" * 9
+    for form in ("NFC", "NFD"):
+        (tmp_path / form).write_text(normalize(form, text), encoding="utf-8")
+        call("train", tmp_path / form, "--topics", 2, "--output", tmp_path / f"{form}.nnmf")
+    shown = {call("show", tmp_path / f"{form}.nnmf") for form in ("NFC", "NFD")}
+    assert len(shown) == 1
+    answers = {call("infer", tmp_path / "NFC.nnmf", tmp_path / form) for form in ("NFC", "NFD")}
+    assert len(answers) == 1
+
+
+def test_letters_that_the_output_lacks_are_one_line_on_stderr_with_a_remedy(tmp_path):
+    (tmp_path / "a.txt").write_text("მზე ზღვა\nზღვა მზე მთა\nმთა\n" * 9, "utf-8")
+    call("train", tmp_path / "a.txt", "--topics", 2, "--output", tmp_path / "out")
+    done = run("show", tmp_path / "out", env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "PYTHONIOENCODING=utf-8" in line
+
+
+def test_show_begins_with_a_line_that_says_something(saved):
+    assert call("show", saved)[1].startswith("topic, ")

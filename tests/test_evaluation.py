@@ -157,3 +157,14 @@ def test_a_trained_hierarchy_is_measured_by_what_the_model_returns(lee):
 
 def test_the_module_is_found_from_the_package():
     assert nnmf_topics.evaluation is evaluation
+
+
+def test_documents_of_unknown_label_do_not_count_for_the_agreement():
+    topics = np.array([0, 1, 0, 1, 1, 0])
+    labels = ["a", "b", None, "b", float("nan"), "b"]
+    known = [0, 1, 3, 5]
+    assert evaluation.label_nmi(labels, topics) == evaluation.label_nmi(
+        [labels[i] for i in known], topics[known]
+    )
+    with pytest.raises(ValueError, match="no label is known"):
+        evaluation.label_nmi([None] * 6, topics)

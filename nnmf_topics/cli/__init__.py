@@ -17,6 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(end="", flush=True)  # unlike sys.stdout.flush() also where stdout is closed
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()  # and need not be told so when Python flushes stdout at exit
+    except UnicodeEncodeError as error:
+        remedy = "set the environment variable PYTHONIOENCODING=utf-8"
+        print(
+            f"nnmf-topics: {error.encoding} has no {error.object[error.start]!a}; {remedy}",
+            file=sys.stderr,
+        )
+        return 1
     except (OSError, ValueError, TypeError, IndexError, RuntimeError, ImportError) as error:
         text = f"{error.filename}: {error.strerror}" if _names_a_file(error) else str(error)
         print(f"nnmf-topics: {text}", file=sys.stderr)

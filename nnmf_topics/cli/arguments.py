@@ -127,13 +127,19 @@ def _add_training_options(parser: argparse.ArgumentParser, topics: str) -> None:
         f"under about sqrt(N) coarser ones, and 'N,' for N topics alone (default {topics})",
     )
     parser.add_argument("--passes", type=_positive, help="passes at most (default: to convergence)")
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="random seed (default 0)")
     _add_words(parser)
 
 
 def _positive(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 2**32 - 1, not {text!r}")
     return int(text)
 
 

@@ -17,6 +17,8 @@ _CONVERT = "convert it with iconv"
 
 def check_output(output: Path, source: Path) -> None:
     """Refuse before the work what could not be written after it."""
+    if output == _STDIN:
+        raise ValueError("-: give --output the name of a file")
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
     if output.is_dir():

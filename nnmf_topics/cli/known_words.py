@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 from gensim.utils import FakeDict
 
 from nnmf_topics import NeuralNMFModel
@@ -16,7 +17,7 @@ class KnownWords:
     Parameters
     ----------
     model : NeuralNMFModel
-        Its dictionary may have words that it learns with the next update only: they are unknown.
+        A word that it has not learnt, or that its weighting leaves out, is unknown.
 
     Attributes
     ----------
@@ -27,8 +28,10 @@ class KnownWords:
     def __init__(self, model: NeuralNMFModel) -> None:
         if isinstance(model.id2word, FakeDict):
             raise ValueError("the model was trained without id2word: it has no words to look for")
+        weights = model.term_weights
+        weights = np.ones(model.num_terms) if weights is None else weights
         ids = ids_of_words(model.id2word)
-        self._ids = {word: i for word, i in ids.items() if i < model.num_terms}
+        self._ids = {word: i for word, i in ids.items() if i < model.num_terms and weights[i] > 0}
         self.number = 0
 
     def bow(self, text: str) -> Bow:

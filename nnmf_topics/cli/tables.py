@@ -10,12 +10,14 @@ from nnmf_topics._typing import Bow
 
 _COHERENCE = "coherence: higher is better"
 _FIT = f"{_COHERENCE}; relative error: 1 explains nothing, .85-.95 is usual for text"
-_QUALITY = f"{_COHERENCE}; diversity: 1 is best; perplexity: lower is better, of equal widths"
+_QUALITY = """\
+NPMI of words in whole documents, best of some hundreds: higher is better, but not to be compared
+with the c_npmi of train; diversity: 1 is best; perplexity: lower is better at equal widths"""
 
 
 def print_hierarchy(hierarchy: TopicHierarchy, words: int) -> None:
     """Print all topics as a tree."""
-    print("\ntopic, its share of the corpus or of the topic above, its strongest words\n")
+    print("topic, its share of the corpus or of the topic above, its strongest words\n")
     hierarchy.print(topn=words)
 
 
@@ -41,7 +43,7 @@ def print_quality(model: NeuralNMFModel, corpus: list[Bow]) -> None:
         return evaluation.npmi(tops, occurrence), evaluation.diversity(tops), perplexity
 
     rows = map(row, range(model.num_layers))
-    _print_layers(model, ("coherence (NPMI)", "diversity", "perplexity"), rows)
+    _print_layers(model, ("NPMI", "diversity", "perplexity"), rows)
     print(_QUALITY)
 
 

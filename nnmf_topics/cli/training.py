@@ -40,5 +40,6 @@ def _fit(data: datasets.TopicCorpus, options: argparse.Namespace) -> NeuralNMFMo
 
 
 def _print_result(model: NeuralNMFModel, data: datasets.TopicCorpus, words: int) -> None:
+    print()
     tables.print_hierarchy(model.hierarchy, words)
     tables.print_fit(model, data)

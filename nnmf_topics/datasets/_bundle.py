@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 if TYPE_CHECKING:
     from gensim.corpora import Dictionary
@@ -71,7 +72,8 @@ def tokenize(documents: Iterable[str], stop_words: Collection[str] | None) -> li
     from gensim.utils import simple_preprocess
 
     unwanted = STOPWORDS if stop_words is None else frozenset(stop_words)
-    return [[w for w in simple_preprocess(text) if w not in unwanted] for text in documents]
+    composed = (normalize("NFC", text) for text in documents)  # a lone accent would end a word
+    return [[w for w in simple_preprocess(text) if w not in unwanted] for text in composed]
 
 
 def bag_of_words(
