@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TypeGuard
 
 from nnmf_topics.cli.arguments import parse
 
@@ -17,16 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(end="", flush=True)  # unlike sys.stdout.flush() also where stdout is closed
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()  # and need not be told so when Python flushes stdout at exit
-    except UnicodeEncodeError as error:
-        remedy = "set the environment variable PYTHONIOENCODING=utf-8"
-        print(
-            f"nnmf-topics: {error.encoding} has no {error.object[error.start]!a}; {remedy}",
-            file=sys.stderr,
-        )
-        return 1
     except (OSError, ValueError, TypeError, IndexError, RuntimeError, ImportError) as error:
-        text = f"{error.filename}: {error.strerror}" if _names_a_file(error) else str(error)
-        print(f"nnmf-topics: {text}", file=sys.stderr)
+        print(f"nnmf-topics: {_told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("nnmf-topics: interrupted", file=sys.stderr)
@@ -34,5 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _names_a_file(error: Exception) -> TypeGuard[OSError]:
-    return isinstance(error, OSError) and error.filename is not None
+def _told(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        letter = ascii(error.object[error.start])
+        return f"{error.encoding} has no {letter}; set PYTHONIOENCODING=utf-8 for the output"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
