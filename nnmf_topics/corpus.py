@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Matrix
-from nnmf_topics.documents import bad_weight, largest_weight, to_arrays, to_matrix
+from nnmf_topics.documents import bad_weight, columns, largest_weight, to_arrays, to_matrix
 
 Source = Any
 """A gensim corpus, a SciPy sparse matrix (terms, documents), or a callable that makes one."""
@@ -130,12 +130,7 @@ def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_a
         lowest, highest = (float(extreme(data, initial=0)) for extreme in (np.min, np.max))
         if not (lowest >= 0 and highest <= largest):
             _refuse(data, indices, starts, first, largest)
-        shape = (matrix.shape[0], len(starts) - 1)
-        chunk = sp.csc_array((data.astype(dtype), indices.copy(), starts - starts[0]), shape)
-        chunk.sum_duplicates()
-        if not np.all(chunk.data):
-            chunk.eliminate_zeros()
-        yield chunk
+        yield columns(data.astype(dtype), indices, starts - starts[0], matrix.shape[0])
 
 
 def _refuse(

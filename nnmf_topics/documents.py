@@ -79,10 +79,24 @@ def to_matrix(documents: list[Any], first: int, num_terms: int, dtype: Any) -> s
     Parameters and errors are those of `to_arrays`.
     """
     ids, weights, lengths = to_arrays(documents, first, num_terms, dtype)
-    columns = np.repeat(np.arange(len(documents)), lengths)
-    shape = (num_terms, len(documents))
-    matrix = sp.coo_array((weights.astype(dtype), (ids, columns)), shape=shape).tocsc()
-    matrix.eliminate_zeros()
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    return columns(weights.astype(dtype), ids, starts, num_terms)
+
+
+def columns(
+    weights: np.ndarray, ids: np.ndarray, starts: np.ndarray, num_terms: int
+) -> sp.csc_array:
+    """Return documents one after the other as a matrix: words in order, once each, without zeros.
+
+    Its indices are of 32 bits where these suffice, as the products read them all; SciPy would keep
+    wide ones. The weights are taken as they are, the ids copied.
+    """
+    shape = (num_terms, len(starts) - 1)
+    index = np.int32 if max(starts[-1], *shape) <= np.iinfo(np.int32).max else np.int64
+    matrix = sp.csc_array((weights, ids.astype(index), starts.astype(index)), shape)
+    matrix.sum_duplicates()
+    if not np.all(matrix.data):
+        matrix.eliminate_zeros()
     return matrix
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnmf_topics.corpus import Corpus, is_one_shot, read_chunks
-from nnmf_topics.documents import is_document
+from nnmf_topics.documents import is_document, to_matrix
 
 DOCUMENT = [(0, 2), (3, 1.5), (7, 1)]
 CORPUS = [DOCUMENT, [], [(1, 1)], [(7, 4), (2, 2)], [(0, 1)]]
@@ -281,6 +281,27 @@ def test_a_matrix_is_left_as_it_was_whatever_its_order(kind):
         assert np.all(chunk.data)
     expected = [[0, 4, 0], [3, 0, 0], [0, 5, 0]]
     np.testing.assert_array_equal(sp.hstack(chunks).toarray(), expected)
+
+
+@pytest.mark.parametrize("wide", [np.int32, np.int64])
+def test_indices_of_chunks_are_narrow(wide):
+    X = sp.csc_array(np.eye(3))
+    X.indices, X.indptr = X.indices.astype(wide), X.indptr.astype(wide)
+    for corpus in (X, [[(0, 1), (2, 3)], [], [(1, 2)]]):
+        for chunk in read_chunks(corpus, 3, 2):
+            assert chunk.indices.dtype == chunk.indptr.dtype == np.int32
+
+
+@pytest.mark.parametrize("documents", [[[(2, 1), (0, 3), (2, 4)]], [[(1, 0), (0, 2)]], [[]], []])
+def test_words_come_in_order_once_each_and_without_zeros(documents):
+    found = to_matrix(documents, 0, 3, np.float64)
+    expected = np.zeros((3, len(documents)))
+    for number, document in enumerate(documents):
+        for term, count in document:
+            expected[term, number] += count
+    np.testing.assert_array_equal(found.toarray(), expected)
+    assert found.has_sorted_indices
+    assert found.nnz == np.count_nonzero(expected)
 
 
 def test_a_series_of_documents_is_a_corpus():
