@@ -16,9 +16,8 @@ from nnmf_topics._compiled import cuda_kernels_for, kernels_for
 from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Array
 
-_ENTRIES_OF_A_THREAD = 2**19  # fewer would wait longer for each other than they compute
-_CACHED_BITS = 2**26
-"""Columns do not interact: they are taken in blocks that a processor's cache holds."""
+_ENTRIES_OF_A_THREAD = 2**19
+"""Fewer would wait longer for each other than they compute; more would not stay in the cache."""
 
 
 def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
@@ -54,13 +53,18 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
     constant[:, :], S[:, :] = rhs / diagonal, start
     k, n = rhs.shape
-    width = n if on_gpu(rhs) else max(_CACHED_BITS // (xp.finfo(rhs.dtype).bits * max(k, 1)), 1)
-    for first in range(0, n, max(width, 1)):
+    # Columns do not interact.
+    width = max(n if on_gpu(rhs) else _ENTRIES_OF_A_THREAD // max(k, 1), 1)
+
+    def lower(first: int) -> None:
         columns = slice(first, min(first + width, n))
         block, least = S[:, columns], constant[:, columns]
         for _ in range(sweeps):
             for j in range(k):
                 block[j, :] = xp.maximum(least[j, :] + N[j, :] @ block, zero)
+
+    places = range(0, n, width)
+    deque(map(lower, places) if on_gpu(rhs) else HOST_THREADS.map(lower, places), maxlen=0)
     return S
 
 

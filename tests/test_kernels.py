@@ -152,6 +152,18 @@ def test_columns_do_not_depend_on_their_tile_or_thread_to_the_last_bit(monkeypat
 
 
 @DTYPES
+def test_blocks_of_columns_on_threads_are_the_columns_together(by_calls, monkeypatch, dtype, rtol):
+    for A, X in problems(dtype):
+        gram, rhs = A.T @ A, A.T @ X
+        arguments = (gram, rhs, np.ones_like(rhs), 3)
+        together = by_calls(coordinate_descent, *arguments)
+        with monkeypatch.context() as patch, Device("cpu").active():
+            patch.setattr(coordinate_descent_module, "_ENTRIES_OF_A_THREAD", 7 * len(gram))
+            found = by_calls(coordinate_descent, *arguments)
+        np.testing.assert_allclose(found, together, rtol=rtol, atol=rtol * np.abs(together).max())
+
+
+@DTYPES
 def test_the_step_of_a_tall_factor_is_that_of_the_array_functions(
     by_calls, monkeypatch, dtype, rtol
 ):
