@@ -20,6 +20,7 @@ from array_api_compat import numpy as numpy_namespace
 
 from nnmf_topics._threads import HOST_THREADS, one_ahead
 from nnmf_topics._typing import Array, Matrix
+from nnmf_topics.documents import index_dtype
 from nnmf_topics.grouping import Group
 
 __all__ = [
@@ -193,7 +194,7 @@ def _put_together(group: Group) -> Matrix:
         return placed
 
     starts = group.starts()
-    index = np.int32 if max(starts[-1], *group.shape) <= np.iinfo(np.int32).max else np.int64
+    index = index_dtype(starts[-1], *group.shape)
     data = moved([part.data for part in group.parts], group.parts[0].dtype)
     indices = moved([part.indices for part in group.parts], index)
     return cusp.csc_matrix((data, indices, moved([starts], index)), group.shape)

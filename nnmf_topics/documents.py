@@ -83,16 +83,23 @@ def to_matrix(documents: list[Any], first: int, num_terms: int, dtype: Any) -> s
     return columns(weights.astype(dtype), ids, starts, num_terms)
 
 
+def index_dtype(*sizes: int) -> Any:
+    """Return the narrower integers if they count that far.
+
+    The products read the indices of a sparse matrix, all of them, and SciPy keeps wide ones.
+    """
+    return np.int32 if max(sizes) <= np.iinfo(np.int32).max else np.int64
+
+
 def columns(
     weights: np.ndarray, ids: np.ndarray, starts: np.ndarray, num_terms: int
 ) -> sp.csc_array:
     """Return documents one after the other as a matrix: words in order, once each, without zeros.
 
-    Its indices are of 32 bits where these suffice, as the products read them all; SciPy would keep
-    wide ones. The weights are taken as they are, the ids copied.
+    The weights are taken as they are, the ids copied.
     """
     shape = (num_terms, len(starts) - 1)
-    index = np.int32 if max(starts[-1], *shape) <= np.iinfo(np.int32).max else np.int64
+    index = index_dtype(starts[-1], *shape)
     matrix = sp.csc_array((weights, ids.astype(index), starts.astype(index)), shape)
     matrix.sum_duplicates()
     if not np.all(matrix.data):

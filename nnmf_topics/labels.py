@@ -156,9 +156,8 @@ def numbered(name: str, labels: Iterable[Any], documents: int) -> tuple[np.ndarr
     if len(shape) > 1:
         if math.prod(shape[1:]) != 1 or sp.issparse(labels):
             raise _rows(name, f"a table of shape {shape}")
-        labels = np.asarray(
-            labels
-        ).ravel()  # iterated over, a table of pandas has the names of its columns
+        # Iterated over, a table of pandas has the names of its columns.
+        labels = np.asarray(labels).ravel()
     values = [_plain(name, value) for value in labels]
     if len(values) != documents:
         raise ValueError(

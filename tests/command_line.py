@@ -9,6 +9,15 @@ from nnmf_topics.cli import main
 
 PYTHON = [sys.executable, "-m", "nnmf_topics"]
 
+BAD_TEXTS = {
+    "missing": None,
+    "empty": b"",
+    "blank": b"\n \n\t\n",
+    "not_utf8": b"caf\xe9 au lait\n",
+    "binary": bytes(range(256)) * 10,
+}
+"""What is no text, whatever is done with it; of the missing there is no file."""
+
 
 def call(*arguments):
     """Exit status, stdout and stderr of a command in this process."""

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
 from nnmf_topics._backend import (
+    HOST,
     Device,
     _stream_of_copies,
     device_of,
@@ -175,6 +176,8 @@ class Asked(list):
             get_current_stream=lambda: self.stream("caller's" if self.is_caller() else "worker's"),
         )
         self.scipy = SimpleNamespace(sparse=self)
+        self.get_default_memory_pool = lambda: self.pool("memory")
+        self.get_default_pinned_memory_pool = lambda: self.pool("pinned memory")
         self.caller = current_thread()
 
     def is_caller(self):
@@ -206,6 +209,9 @@ class Asked(list):
                 asked.note(f"wait for {name}")
 
         return Stream()
+
+    def pool(self, name):
+        return SimpleNamespace(free_all_blocks=lambda: self.note(f"free {name}"))
 
     def errstate(self, **_):
         return nullcontext()
@@ -255,3 +261,10 @@ def test_a_gpu_gets_copies_beside_its_work_by_one_stream_which_is_waited_for(ask
     assert done == [f"into {stream}", "put", f"wait for {stream}", f"out of {stream}"]
     assert device.put_beside(np.ones((6, 2))) is None
     assert _stream_of_copies("cuda:3") is _stream_of_copies("cuda:3")
+
+
+def test_a_gpu_gives_back_memory_of_its_own_whichever_is_active(asked):
+    with HOST.active():
+        Device("cuda:3").release()
+    done = [what for what, _ in asked]
+    assert done == ["into device 3", "free memory", "out of device 3", "free pinned memory"]

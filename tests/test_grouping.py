@@ -119,6 +119,21 @@ def test_online_steps_are_taken_after_every_chunk_on_every_device():
     assert found.history.loss == train(parts, start, passes=1, online=True).history.loss
 
 
+def test_chunks_that_are_in_no_group_may_be_too_large_and_the_remedy_is_told(monkeypatch, caplog):
+    parts = chunks([10] * 4)
+    device, put = NotTheHost("cuda:0"), NotTheHost.put
+
+    def limited(self, matrix):
+        if sp.issparse(matrix) and matrix.shape[1] > 6:
+            raise MemoryError
+        return put(self, matrix)
+
+    monkeypatch.setattr(NotTheHost, "put", limited)
+    train(parts, [np.random.default_rng(1).random((30, 6))], passes=1, online=True, device=device)
+    assert set(device.widths) == {5}
+    assert "going on with 5; a smaller chunksize avoids this" in caplog.text
+
+
 def test_codes_of_groups_are_those_of_the_documents(monkeypatch):
     X = sp.hstack(chunks([90]), format="csc")
     X.data = np.ceil(9 * X.data)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from math import isnan
 
-from gensim.matutils import corpus2csc
+import numpy as np
 
 from nnmf_topics import NeuralNMFModel, TopicHierarchy, datasets, evaluation
 from nnmf_topics._typing import Bow
+from nnmf_topics.documents import to_matrix
 
 _COHERENCE = "coherence: higher is better"
 _FIT = f"{_COHERENCE}; relative error: 1 explains nothing, .85-.95 is usual for text"
@@ -35,7 +36,7 @@ def print_fit(model: NeuralNMFModel, data: datasets.TopicCorpus) -> None:
 
 def print_quality(model: NeuralNMFModel, corpus: list[Bow]) -> None:
     """Print NPMI and diversity of the topics of every layer, and the perplexity of documents."""
-    occurrence = corpus2csc(corpus, num_terms=model.num_terms).T.tocsc() > 0
+    occurrence = to_matrix(corpus, 0, model.num_terms, np.float64).T.tocsc() > 0
 
     def row(layer: int) -> tuple[float, float, float]:
         tops = evaluation.top_words(model.factors, layer)
