@@ -5,23 +5,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnmf_topics._backend import HOST, Device, to_host
+from nnmf_topics._backend import HOST, Device
 from nnmf_topics._typing import InitName, Matrix
-from nnmf_topics.alternation import alternate
 from nnmf_topics.clustering import cluster_sums
-from nnmf_topics.nndsvd import filled, nndsvd
+from nnmf_topics.nndsvd import filled
 from nnmf_topics.optimizers import unit_columns
-from nnmf_topics.products import in_parts
+from nnmf_topics.single_layer import alternated, from_nndsvd, from_rare_rows
+from nnmf_topics.upper_layers import upper_layers
 
 logger = logging.getLogger(__name__)
 
-_ALTERNATIONS, _ALTERNATIONS_OF_CLUSTERS = 20, 6
+_ALTERNATIONS_OF_CLUSTERS = 6
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2
 _RESTARTS = 20  # of an upper layer
-_LEAST_GAIN = 1e-4  # of the codes' squares; less would let rounding decide between equals
-_PART = 2000
 
-Fit = tuple[np.ndarray, list[np.ndarray]]
 Start = Callable[[Matrix, Sequence[int], np.random.RandomState, Device], list[np.ndarray]]
 
 
@@ -106,7 +103,7 @@ def _nndsvd(
     signal = X
     for k in widths:
         where = HOST if factors else device
-        A, codes = _from_nndsvd(signal, k, random_state, alternations=0, device=where)
+        A, codes = from_nndsvd(signal, k, random_state, alternations=0, device=where)
         factors.append(A)
         signal = np.concatenate(codes, axis=1)
     return factors
@@ -126,8 +123,8 @@ def layerwise(
     Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have. So many
     random restarts are tried there.
     """
-    first = _from_nndsvd(X, widths[0], random_state, _ALTERNATIONS, device)
-    return [first[0], *_above(first, widths[1:], random_state, evenness, restarts)]
+    first = from_rare_rows(X, widths[0], random_state, device)
+    return [first[0], *upper_layers(first, widths[1:], random_state, evenness, restarts)]
 
 
 def _clusters(
@@ -135,88 +132,6 @@ def _clusters(
 ) -> list[np.ndarray]:
     sums = cluster_sums(X, widths[0], random_state, device)
     A = unit_columns(filled(sums, np.max(sums, axis=0) > 0, random_state))
-    first = _alternated(X, A, _ALTERNATIONS_OF_CLUSTERS, device)
-    above = _above(first, widths[1:], random_state, _EVENNESS_OF_CLUSTERS, restarts=0)
+    first = alternated(X, A, _ALTERNATIONS_OF_CLUSTERS, device)
+    above = upper_layers(first, widths[1:], random_state, _EVENNESS_OF_CLUSTERS, restarts=0)
     return [first[0], *above]
-
-
-def _above(
-    first: Fit,
-    widths: Sequence[int],
-    random_state: np.random.RandomState,
-    evenness: float,
-    restarts: int,
-) -> list[np.ndarray]:
-    """Start the upper layers from the codes of the finest, divided by length^evenness."""
-    if not widths:
-        return []
-    S = _evened(*first, evenness)
-    factors = []
-    for k in widths:
-        A, codes = _from_nndsvd(S, k, random_state, _ALTERNATIONS)
-        if restarts and k > 1:
-            A, codes = _restarted(S, (A, codes), random_state, restarts)
-        factors.append(A)
-        S = np.concatenate(codes, axis=1)
-    return factors
-
-
-def _evened(A: np.ndarray, codes: Sequence[np.ndarray], evenness: float) -> np.ndarray:
-    """Divide codes by length^evenness.
-
-    Documents that the topics explain well would decide alone which of them have a parent.
-    """
-    S = np.concatenate(codes, axis=1)
-    lengths = np.sqrt(np.sum(S * (A.T @ A @ S), axis=0))
-    return np.asarray(S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness))
-
-
-def _restarted(
-    S: np.ndarray, found: Fit, random_state: np.random.RandomState, restarts: int
-) -> Fit:
-    """Return the best of some random starts if it fits the codes better than what was found.
-
-    They are tried on a part of the documents; what that prefers is not always better for all.
-    """
-    least = _LEAST_GAIN * float(np.mean(S.astype(np.float64) ** 2))
-    few = S.shape[1] <= _PART
-    part = S if few else S[:, random_state.choice(S.shape[1], _PART, replace=False)]
-    best, lowest = (found, _mean_square_error(S, found)) if few else (None, np.inf)
-    for _ in range(restarts):
-        A = unit_columns(random_state.random_sample(found[0].shape).astype(S.dtype))
-        fit = alternate([part], A, _ALTERNATIONS)
-        error = _mean_square_error(part, fit)
-        if error < lowest - least:
-            best, lowest = fit, error
-    if best is None:
-        return found
-    if few:
-        return best
-    whole = alternate(in_parts(S, _PART), best[0], _ALTERNATIONS)
-    gain = _mean_square_error(S, found) - _mean_square_error(S, whole)
-    return whole if gain > least else found
-
-
-def _mean_square_error(S: np.ndarray, fit: Fit) -> float:
-    A, codes = fit
-    difference = S - A @ np.concatenate(codes, axis=1)
-    return float(np.mean(difference.astype(np.float64) ** 2))
-
-
-def _from_nndsvd(
-    X: Matrix,
-    k: int,
-    random_state: np.random.RandomState,
-    alternations: int,
-    device: Device = HOST,
-) -> Fit:
-    A = unit_columns(nndsvd(X, k, random_state, device)).astype(X.dtype, copy=False)
-    return _alternated(X, A, alternations, device)
-
-
-def _alternated(X: Matrix, A: np.ndarray, steps: int, device: Device) -> Fit:
-    if not device.is_gpu:
-        return alternate(in_parts(X, _PART), A, steps)
-    with device.active():
-        A, codes = alternate([device.put(X)], device.put(A), steps)
-        return to_host(A), [to_host(S) for S in codes]

@@ -5,17 +5,20 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from conftest import NotTheHost
+from sklearn.feature_extraction.text import TfidfTransformer
 
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics.alternation import alternate
-from nnmf_topics.initializers import _from_nndsvd, _restarted, initialize, layerwise
+from nnmf_topics.initializers import initialize, layerwise
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.products import in_parts
+from nnmf_topics.single_layer import _rarity, from_nndsvd, from_rare_rows
 from nnmf_topics.training import train
+from nnmf_topics.upper_layers import restarted
 
 NAMES = ("random", "nndsvd", "clusters", "layerwise")
 
@@ -185,8 +188,8 @@ def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
     for seed in range(8):
         S = random_data(seed, 9, documents, density=0.3)
         with Device("cpu").active():
-            found = _from_nndsvd(S, 4, np.random.RandomState(1), 20)
-            best, _ = _restarted(S, found, np.random.RandomState(1), restarts=20)
+            found = from_nndsvd(S, 4, np.random.RandomState(1), 20)
+            best, _ = restarted(S, found, np.random.RandomState(1), restarts=20)
         errors = [float(np.sum((S - A @ nnls(A, S).S) ** 2)) for A in (best, found[0])]
         gains.append(1 - errors[0] / errors[1])
     assert min(gains) > -1e-4
@@ -217,8 +220,8 @@ def test_few_documents_do_not_decide_for_all():
     S[:, -2:] = 0
     S[0, -1] = S[1, -2] = 1e3
     with Device("cpu").active():
-        found = _from_nndsvd(S, 2, np.random.RandomState(0), 20)
-        best, _ = _restarted(S, found, FirstDocuments(0), restarts=3)
+        found = from_nndsvd(S, 2, np.random.RandomState(0), 20)
+        best, _ = restarted(S, found, FirstDocuments(0), restarts=3)
     np.testing.assert_allclose(np.sort(np.max(best[:2], axis=1)), 1, atol=1e-3)
 
 
@@ -231,6 +234,50 @@ def test_rounding_does_not_choose_between_equal_restarts(changed, seed):
     ]
     for expected, found in zip(*starts, strict=True):
         np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
+def common_and_rare(seed, documents=600, words=80):
+    """One of three common words in each document, and 8 rare words of one of three topics.
+
+    With three topics the common words explain about as much as the rare ones do.
+    """
+    rng = np.random.RandomState(seed)
+    common, rare = np.zeros((3, documents)), np.zeros((3, words, documents))
+    common[rng.randint(3, size=documents), np.arange(documents)] = 0.94
+    for document in range(documents):
+        rare[rng.randint(3), rng.choice(words, 8, replace=False), document] = 1
+    return np.concatenate([common, rare.reshape(-1, documents)])
+
+
+def test_of_optima_alike_the_start_prefers_that_of_rare_words():
+    found = {from_nndsvd: 0, from_rare_rows: 0}
+    for seed in range(12):
+        X, errors = sp.csc_array(common_and_rare(seed)), []
+        with Device("cpu").active():
+            for start in found:
+                A, codes = start(X, 3, np.random.RandomState(0))
+                found[start] += np.sum(np.max(A[:3], axis=0) < 0.7)
+                errors.append(np.linalg.norm(X - A @ np.concatenate(codes, axis=1)))
+        assert errors[1] < 1.005 * errors[0]
+    assert found[from_rare_rows] > found[from_nndsvd] + 2
+
+
+@pytest.mark.parametrize("put", [np.asarray, sp.csc_array])
+def test_where_every_row_is_in_as_many_documents_none_is_preferred(put):
+    X = put(random_data(4, 12, 20, density=1))
+    with Device("cpu").active():
+        plain, rare = (
+            start(X, 4, np.random.RandomState(0))[0] for start in (from_nndsvd, from_rare_rows)
+        )
+    np.testing.assert_array_equal(plain, rare)
+
+
+def test_rows_count_by_a_power_of_the_smoothed_idf_of_scikit_learn():
+    X = random_data(5, 14, 30)
+    X[0] = 0
+    weights = TfidfTransformer().fit(X.T).idf_ ** 0.6
+    for data in (X, sp.csc_array(X), sp.csr_array(X)):
+        np.testing.assert_allclose(_rarity(data), weights)
 
 
 def assert_recovered(factors, topics):

@@ -1,0 +1,67 @@
+"""The start of a single layer: NNDSVD, then alternating steps, on the host or on a GPU."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from nnmf_topics._backend import HOST, Device, to_host
+from nnmf_topics._typing import Matrix
+from nnmf_topics.alternation import alternate
+from nnmf_topics.nndsvd import nndsvd
+from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.products import in_parts
+
+ALTERNATIONS = 20
+_RARITY, _ALTERNATIONS_OF_RARE = 0.6, 16
+_PART = 2000
+
+Fit = tuple[np.ndarray, list[np.ndarray]]
+"""A factor (m, k) with unit columns, and the codes (k, documents) of every part."""
+
+
+def parts_of(X: Matrix) -> list[Matrix]:
+    """Return documents in parts of the size that alternating steps take."""
+    return in_parts(X, _PART)
+
+
+def from_nndsvd(
+    X: Matrix,
+    k: int,
+    random_state: np.random.RandomState,
+    alternations: int = ALTERNATIONS,
+    device: Device = HOST,
+) -> Fit:
+    """Start from NNDSVD, and take so many alternating steps."""
+    A = unit_columns(nndsvd(X, k, random_state, device)).astype(X.dtype, copy=False)
+    return alternated(X, A, alternations, device)
+
+
+def from_rare_rows(
+    X: Matrix, k: int, random_state: np.random.RandomState, device: Device = HOST
+) -> Fit:
+    """Do as `from_nndsvd`, but find the topics where words of few documents count more.
+
+    Of many optima of nearly the same error some have more coherent topics than others, those that
+    rare words hold together. Once they are found, all words count alike.
+    """
+    weights = _rarity(X).astype(X.dtype)
+    if np.all(weights == weights[0]):
+        return from_nndsvd(X, k, random_state, device=device)
+    weighted = sp.csc_array(sp.diags_array(weights) @ X) if sp.issparse(X) else X * weights[:, None]
+    A, _ = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)
+    del weighted  # the device needs the memory
+    return alternated(X, unit_columns(A / weights[:, None]), ALTERNATIONS, device)
+
+
+def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> Fit:
+    """Take so many alternating steps from a factor with unit columns."""
+    if not device.is_gpu:
+        return alternate(parts_of(X), A, steps)
+    with device.active():
+        A, codes = alternate([device.put(X)], device.put(A), steps)
+        return to_host(A), [to_host(S) for S in codes]
+
+
+def _rarity(X: Matrix) -> np.ndarray:
+    """Weigh every row by a power of its inverse document frequency, smoothed as scikit-learn's."""
+    frequency = np.asarray((X > 0).sum(axis=1)).ravel()
+    return np.asarray((1 + np.log((1 + X.shape[1]) / (1 + frequency))) ** _RARITY)
