@@ -103,9 +103,8 @@ def _nndsvd(
     signal = X
     for k in widths:
         where = HOST if factors else device
-        A, codes = from_nndsvd(signal, k, random_state, alternations=0, device=where)
+        A, signal = from_nndsvd(signal, k, random_state, alternations=0, device=where)
         factors.append(A)
-        signal = np.concatenate(codes, axis=1)
     return factors
 
 

@@ -8,19 +8,12 @@ from nnmf_topics._typing import Matrix
 from nnmf_topics.alternation import alternate
 from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.optimizers import unit_columns
-from nnmf_topics.products import in_parts
 
 ALTERNATIONS = 20
 _RARITY, _ALTERNATIONS_OF_RARE = 0.6, 16
-_PART = 2000
 
-Fit = tuple[np.ndarray, list[np.ndarray]]
-"""A factor (m, k) with unit columns, and the codes (k, documents) of every part."""
-
-
-def parts_of(X: Matrix) -> list[Matrix]:
-    """Return documents in parts of the size that alternating steps take."""
-    return in_parts(X, _PART)
+Fit = tuple[np.ndarray, np.ndarray]
+"""A factor (m, k) with unit columns, and codes (k, documents)."""
 
 
 def from_nndsvd(
@@ -55,10 +48,10 @@ def from_rare_rows(
 def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> Fit:
     """Take so many alternating steps from a factor with unit columns."""
     if not device.is_gpu:
-        return alternate(parts_of(X), A, steps)
+        return alternate(X, A, steps)
     with device.active():
-        A, codes = alternate([device.put(X)], device.put(A), steps)
-        return to_host(A), [to_host(S) for S in codes]
+        A, codes = alternate(device.put(X), device.put(A), steps)
+        return to_host(A), to_host(codes)
 
 
 def _rarity(X: Matrix) -> np.ndarray:

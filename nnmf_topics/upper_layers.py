@@ -7,7 +7,7 @@ import numpy as np
 from nnmf_topics._backend import HOST
 from nnmf_topics.alternation import alternate
 from nnmf_topics.optimizers import unit_columns
-from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd, parts_of
+from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
 
 _LEAST_GAIN = 1e-4  # of the codes' squares; less would let rounding decide between equals
 _TRIED_ON = 2000
@@ -30,20 +30,19 @@ def upper_layers(
     S = _evened(*first, evenness)
     factors = []
     for k in widths:
-        A, codes = from_nndsvd(S, k, random_state)
+        fit = from_nndsvd(S, k, random_state)
         if restarts and k > 1:
-            A, codes = restarted(S, (A, codes), random_state, restarts)
+            fit = restarted(S, fit, random_state, restarts)
+        A, S = fit
         factors.append(A)
-        S = np.concatenate(codes, axis=1)
     return factors
 
 
-def _evened(A: np.ndarray, codes: Sequence[np.ndarray], evenness: float) -> np.ndarray:
+def _evened(A: np.ndarray, S: np.ndarray, evenness: float) -> np.ndarray:
     """Divide codes by length^evenness.
 
     Documents that the topics explain well would decide alone which of them have a parent.
     """
-    S = np.concatenate(codes, axis=1)
     lengths = np.sqrt(np.sum(S * (A.T @ A @ S), axis=0))
     return np.asarray(S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness))
 
@@ -59,7 +58,7 @@ def restarted(S: np.ndarray, found: Fit, random_state: np.random.RandomState, re
     best, lowest = (found, _mean_square_error(S, found)) if few else (None, np.inf)
 
     def tried(start: np.ndarray) -> tuple[Fit, float]:
-        fit = alternate([part], unit_columns(start), ALTERNATIONS)
+        fit = alternate(part, unit_columns(start), ALTERNATIONS)
         return fit, _mean_square_error(part, fit)
 
     shape = found[0].shape
@@ -71,12 +70,12 @@ def restarted(S: np.ndarray, found: Fit, random_state: np.random.RandomState, re
         return found
     if few:
         return best
-    whole = alternate(parts_of(S), best[0], ALTERNATIONS)
+    whole = alternate(S, best[0], ALTERNATIONS)
     gain = _mean_square_error(S, found) - _mean_square_error(S, whole)
     return whole if gain > least else found
 
 
 def _mean_square_error(S: np.ndarray, fit: Fit) -> float:
     A, codes = fit
-    difference = S - A @ np.concatenate(codes, axis=1)
+    difference = S - A @ codes
     return float(np.mean(difference.astype(np.float64) ** 2))

@@ -15,7 +15,6 @@ from nnmf_topics.network import evaluate
 from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
-from nnmf_topics.products import in_parts
 from nnmf_topics.single_layer import _rarity, from_nndsvd, from_rare_rows
 from nnmf_topics.training import train
 from nnmf_topics.upper_layers import restarted
@@ -158,7 +157,7 @@ def test_topics_beyond_the_rank_differ():
 def test_alternating_steps_lower_the_error(store):
     X = random_data(2, 30, 40)
     A, data = store.xp.put(unit_columns(nndsvd(X, 5, np.random.RandomState(0)))), store.data(X)
-    factors = [alternate([data], A, steps)[0] for steps in range(5)]
+    factors = [alternate(data, A, steps)[0] for steps in range(5)]
     errors = [float(evaluate([A], data, squared_norm(data), "layerwise")[0].value) for A in factors]
     assert all(later < earlier for earlier, later in pairwise(errors))
 
@@ -166,19 +165,17 @@ def test_alternating_steps_lower_the_error(store):
 def test_alternating_steps_on_parts_are_those_on_the_whole(store):
     X = random_data(3, 30, 41)
     A, data = store.xp.put(unit_columns(nndsvd(X, 9, np.random.RandomState(0)))), store.data(X)
-    whole, (codes,) = alternate([data], A, 4)
-    found, parts = alternate(in_parts(data, 12), A, 4)
-    assert len(parts) == 4
+    whole, codes = alternate(data, A, 4)
+    found, joined = alternate(data, A, 4, part=12)
     np.testing.assert_allclose(to_host(found), to_host(whole), atol=1e-9)
-    joined = np.concatenate([to_host(S) for S in parts], axis=1)
-    np.testing.assert_allclose(joined, to_host(codes), atol=1e-9)
+    np.testing.assert_allclose(to_host(joined), to_host(codes), atol=1e-9)
 
 
 def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     X = random_data(3, 30, 40)
     A, data = store.xp.put(unit_columns(nndsvd(X, 4, np.random.RandomState(0)))), store.data(X)
-    A, codes = alternate(in_parts(data, 25), A, 8)
-    found, exact = np.hstack([to_host(S) for S in codes]), to_host(nnls(A, data).S)
+    A, codes = alternate(data, A, 8, part=25)
+    found, exact = to_host(codes), to_host(nnls(A, data).S)
     assert np.linalg.norm(found - exact) < 1e-2 * np.linalg.norm(exact)
 
 
@@ -257,7 +254,7 @@ def test_of_optima_alike_the_start_prefers_that_of_rare_words():
             for start in found:
                 A, codes = start(X, 3, np.random.RandomState(0))
                 found[start] += np.sum(np.max(A[:3], axis=0) < 0.7)
-                errors.append(np.linalg.norm(X - A @ np.concatenate(codes, axis=1)))
+                errors.append(np.linalg.norm(X - A @ codes))
         assert errors[1] < 1.005 * errors[0]
     assert found[from_rare_rows] > found[from_nndsvd] + 2
 
