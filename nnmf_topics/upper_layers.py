@@ -1,6 +1,7 @@
 """The start of the layers above the finest, from its codes."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +10,46 @@ from nnmf_topics.alternation import alternate
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
 
-_LEAST_GAIN = 1e-4  # of the codes' squares; less would let rounding decide between equals
+_LEAST_GAIN = 1e-4  # of all squares; less would let rounding decide between equals
 _TRIED_ON = 2000
+_FINALISTS, _ALTERNATIONS_OF_FINALISTS = 3, 10
+
+
+class Signal(NamedTuple):
+    """Codes (k, documents) to be factorised, and the Gram matrix (k, k) of the topics they are of.
+
+    By it a fit of codes is measured in words: topics alike may stand for each other.
+    """
+
+    S: np.ndarray
+    gram: np.ndarray
+
+    @classmethod
+    def of(cls, A: np.ndarray, S: np.ndarray, evenness: float) -> "Signal":
+        """Return the codes of the finest layer, divided by length^evenness.
+
+        Documents that the topics explain well would decide alone which of them have a parent.
+        """
+        gram = A.T @ A
+        lengths = np.sqrt(np.sum(S * (gram @ S), axis=0))
+        return cls(S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness), gram)
+
+    def of_documents(self, chosen: np.ndarray) -> "Signal":
+        """Return those of some documents."""
+        return Signal(self.S[:, chosen], self.gram)
+
+    def error(self, fit: Fit) -> float:
+        """Mean square of what a fit leaves of a document."""
+        A, codes = fit
+        return self._mean_square(self.S - A @ codes)
+
+    def size(self) -> float:
+        """Mean square of a document."""
+        return self._mean_square(self.S)
+
+    def _mean_square(self, S: np.ndarray) -> float:
+        S = S.astype(np.float64)
+        return float(np.mean(np.sum(S * (self.gram @ S), axis=0)))
 
 
 def upper_layers(
@@ -22,60 +61,52 @@ def upper_layers(
 ) -> list[np.ndarray]:
     """Return A_1 (k_0, k_1), ... for the finest layer, its codes divided by length^evenness.
 
-    With restarts, the best of so many random starts is taken in place of NNDSVD if it fits better.
-    To be called while the host is active.
+    With restarts, the best of so many random starts is taken in place of NNDSVD if it fits the
+    documents better. To be called while the host is active.
     """
     if not widths:
         return []
-    S = _evened(*first, evenness)
+    signal = Signal.of(*first, evenness)
     factors = []
     for k in widths:
-        fit = from_nndsvd(S, k, random_state)
+        fit = from_nndsvd(signal.S, k, random_state)
         if restarts and k > 1:
-            fit = restarted(S, fit, random_state, restarts)
+            fit = restarted(signal, fit, random_state, restarts)
         A, S = fit
         factors.append(A)
+        signal = Signal(S, A.T @ signal.gram @ A)
     return factors
 
 
-def _evened(A: np.ndarray, S: np.ndarray, evenness: float) -> np.ndarray:
-    """Divide codes by length^evenness.
+def restarted(
+    signal: Signal, found: Fit, random_state: np.random.RandomState, restarts: int
+) -> Fit:
+    """Return the best of some random starts if it fits the documents better than what was found.
 
-    Documents that the topics explain well would decide alone which of them have a parent.
+    Of many documents they are tried on a part; what that prefers is not always better for all, so
+    that a few go on to all of them.
     """
-    lengths = np.sqrt(np.sum(S * (A.T @ A @ S), axis=0))
-    return np.asarray(S / np.where(lengths > 0, lengths, 1) ** S.dtype.type(evenness))
-
-
-def restarted(S: np.ndarray, found: Fit, random_state: np.random.RandomState, restarts: int) -> Fit:
-    """Return the best of some random starts if it fits the codes better than what was found.
-
-    They are tried on a part of the documents; what that prefers is not always better for all.
-    """
-    least = _LEAST_GAIN * float(np.mean(S.astype(np.float64) ** 2))
-    few = S.shape[1] <= _TRIED_ON
-    part = S if few else S[:, random_state.choice(S.shape[1], _TRIED_ON, replace=False)]
-    best, lowest = (found, _mean_square_error(S, found)) if few else (None, np.inf)
+    documents = signal.S.shape[1]
+    few = documents <= _TRIED_ON
+    tried_on = signal
+    if not few:
+        tried_on = signal.of_documents(random_state.choice(documents, _TRIED_ON, replace=False))
 
     def tried(start: np.ndarray) -> tuple[Fit, float]:
-        fit = alternate(part, unit_columns(start), ALTERNATIONS)
-        return fit, _mean_square_error(part, fit)
+        fit = alternate(tried_on.S, unit_columns(start), ALTERNATIONS)
+        return fit, tried_on.error(fit)
 
-    shape = found[0].shape
-    starts = (random_state.random_sample(shape).astype(S.dtype) for _ in range(restarts))
-    for fit, error in HOST.map(tried, starts):
+    shape, dtype = found[0].shape, signal.S.dtype
+    starts = (random_state.random_sample(shape).astype(dtype) for _ in range(restarts))
+    fits = list(HOST.map(tried, starts))
+    least = _LEAST_GAIN * signal.size()
+    if not few:
+        fits.sort(key=lambda fit_and_error: fit_and_error[1] // least if least else 0)
+        few_steps = _ALTERNATIONS_OF_FINALISTS  # they are nearly where they shall be
+        finals = (alternate(signal.S, A, few_steps) for (A, _), _ in fits[:_FINALISTS])
+        fits = [(fit, signal.error(fit)) for fit in finals]
+    best, lowest = found, signal.error(found)
+    for fit, error in fits:
         if error < lowest - least:
             best, lowest = fit, error
-    if best is None:
-        return found
-    if few:
-        return best
-    whole = alternate(S, best[0], ALTERNATIONS)
-    gain = _mean_square_error(S, found) - _mean_square_error(S, whole)
-    return whole if gain > least else found
-
-
-def _mean_square_error(S: np.ndarray, fit: Fit) -> float:
-    A, codes = fit
-    difference = S - A @ codes
-    return float(np.mean(difference.astype(np.float64) ** 2))
+    return best

@@ -17,7 +17,7 @@ from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.single_layer import _rarity, from_nndsvd, from_rare_rows
 from nnmf_topics.training import train
-from nnmf_topics.upper_layers import restarted
+from nnmf_topics.upper_layers import Signal, restarted
 
 NAMES = ("random", "nndsvd", "clusters", "layerwise")
 
@@ -179,6 +179,19 @@ def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     assert np.linalg.norm(found - exact) < 1e-2 * np.linalg.norm(exact)
 
 
+def plain(S):
+    """Codes of topics that share no word."""
+    return Signal(S, np.eye(len(S)))
+
+
+def test_fits_of_codes_are_compared_in_words():
+    rng = np.random.RandomState(0)
+    A, S, B, codes = (rng.rand(*shape) for shape in ((20, 5), (5, 30), (5, 2), (2, 30)))
+    left = np.sum((A @ (S - B @ codes)) ** 2, axis=0)
+    assert Signal.of(A, S, 0).error((B, codes)) == pytest.approx(np.mean(left))
+    assert Signal.of(A, S, 0).size() == pytest.approx(np.mean(np.sum((A @ S) ** 2, axis=0)))
+
+
 @pytest.mark.parametrize("documents", [80, 2500])
 def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
     gains = []
@@ -186,7 +199,7 @@ def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
         S = random_data(seed, 9, documents, density=0.3)
         with Device("cpu").active():
             found = from_nndsvd(S, 4, np.random.RandomState(1), 20)
-            best, _ = restarted(S, found, np.random.RandomState(1), restarts=20)
+            best, _ = restarted(plain(S), found, np.random.RandomState(1), restarts=20)
         errors = [float(np.sum((S - A @ nnls(A, S).S) ** 2)) for A in (best, found[0])]
         gains.append(1 - errors[0] / errors[1])
     assert min(gains) > -1e-4
@@ -202,7 +215,8 @@ def test_the_layerwise_start_restarts_its_upper_layers():
             plain = layerwise(X, (9, 4), np.random.RandomState(1), restarts=0)
         np.testing.assert_array_equal(restarted[0], plain[0])
         S = nnls(plain[0], X).S
-        errors = [float(np.sum((S - A @ nnls(A, S).S) ** 2)) for A in (restarted[1], plain[1])]
+        left = [plain[0] @ (S - A @ nnls(A, S).S) for A in (restarted[1], plain[1])]
+        errors = [float(np.sum(words**2)) for words in left]
         gains.append(1 - errors[0] / errors[1])
     assert np.mean(gains) > 1e-3
 
@@ -218,7 +232,7 @@ def test_few_documents_do_not_decide_for_all():
     S[0, -1] = S[1, -2] = 1e3
     with Device("cpu").active():
         found = from_nndsvd(S, 2, np.random.RandomState(0), 20)
-        best, _ = restarted(S, found, FirstDocuments(0), restarts=3)
+        best, _ = restarted(plain(S), found, FirstDocuments(0), restarts=3)
     np.testing.assert_allclose(np.sort(np.max(best[:2], axis=1)), 1, atol=1e-3)
 
 
