@@ -35,12 +35,12 @@ def initialize(
     ----------
     name : {"layerwise", "clusters", "nndsvd", "random"}
         "layerwise": each layer from NNDSVD and a few alternating steps on the codes of the layer
-        below, as hierarchical NMF goes, but with codes of documents that weigh a little more
-        evenly; above the first layer the best of random restarts in its place, where that fits
-        these codes better. "clusters": the first layer from clusters of documents instead, and the
-        layers above, without restarts, from codes that weigh documents more evenly still: topics
-        that tell documents apart, at a slightly larger error. "nndsvd": each layer from NNDSVD
-        alone. "random": uniform in [0, 1).
+        below, as hierarchical NMF goes. But the first begins where words of few documents count
+        more; above it documents weigh a little more evenly than by their length, and the best of
+        random restarts is taken where that fits them better. "clusters": the first layer
+        from clusters of documents instead, and the layers above, without restarts, from codes that
+        weigh documents more evenly still: topics that tell documents apart, at a slightly larger
+        error. "nndsvd": each layer from NNDSVD alone. "random": uniform in [0, 1).
     X : Matrix (terms, documents) on the host
         The corpus, or a sample of it.
     widths : k_0, k_1, ...
