@@ -14,7 +14,7 @@ from nnmf_topics.products import accumulate, in_parts, project
 from nnmf_topics.reductions import inner
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
-_PART = 2000
+_PART, _PARTS_OF_ROWS = 2000, 4
 
 
 def alternate(X: Matrix, A: Array, steps: int, part: int = _PART) -> tuple[Array, Array]:
@@ -71,7 +71,8 @@ class _Parts:
         starts = range(0, X.shape[1], part)
         self._places = [slice(first, min(first + part, X.shape[1])) for first in starts]
         self._documents = in_parts(X, part)
-        self._rows = in_parts(sp.csc_array(X.T), part) if sp.issparse(X) else []
+        rows = max(X.shape[0] // _PARTS_OF_ROWS, _PART)
+        self._rows = in_parts(sp.csc_array(X.T), rows) if sp.issparse(X) else []
 
     def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:
         """Codes (k, documents), improved from those near, or from zero."""

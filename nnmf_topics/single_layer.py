@@ -10,7 +10,7 @@ from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.optimizers import unit_columns
 
 ALTERNATIONS = 20
-_RARITY, _ALTERNATIONS_OF_RARE = 0.6, 16
+_RARITY, _ALTERNATIONS_OF_RARE, _ALTERNATIONS_THEN = 0.6, 12, 16
 
 Fit = tuple[np.ndarray, np.ndarray]
 """A factor (m, k) with unit columns, and codes (k, documents)."""
@@ -42,7 +42,7 @@ def from_rare_rows(
     weighted = sp.csc_array(sp.diags_array(weights) @ X) if sp.issparse(X) else X * weights[:, None]
     A, _ = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)
     del weighted  # the device needs the memory
-    return alternated(X, unit_columns(A / weights[:, None]), ALTERNATIONS, device)
+    return alternated(X, unit_columns(A / weights[:, None]), _ALTERNATIONS_THEN, device)
 
 
 def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> Fit:
