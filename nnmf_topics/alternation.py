@@ -1,9 +1,12 @@
 """A single NMF by alternating steps: codes, then the factor, each improved and not solved."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from functools import reduce
+from functools import cached_property, reduce
+from itertools import pairwise
 from operator import add
 
+import numpy as np
 import scipy.sparse as sp
 
 from nnmf_topics._backend import HOST, device_of, namespace, on_gpu
@@ -14,15 +17,19 @@ from nnmf_topics.products import accumulate, in_parts, project
 from nnmf_topics.reductions import inner
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
-_PART, _PARTS_OF_ROWS = 2000, 4
+_DOCUMENTS_OF_A_PART = 2000
+_NONZEROS_OF_A_PART = 2**16
 
 
-def alternate(X: Matrix, A: Array, steps: int, part: int = _PART) -> tuple[Array, Array]:
+def alternate(
+    X: Matrix, A: Array, steps: int, part: int = _DOCUMENTS_OF_A_PART
+) -> tuple[Array, Array]:
     """Improve the factor of a single NMF by coordinate descent on the codes and on it, in turn.
 
     Far cheaper than exact codes, and as good where they are only a start. The factor is
     extrapolated from one step to the next (Ang and Gillis, "Accelerating nonnegative matrix
-    factorization algorithms using extrapolation", 2019), from anew whenever the error rose.
+    factorization algorithms using extrapolation", 2019), from anew whenever the error rose. To be
+    called while the device is active.
 
     Parameters
     ----------
@@ -55,24 +62,18 @@ def alternate(X: Matrix, A: Array, steps: int, part: int = _PART) -> tuple[Array
         ahead = kept_alive(xp.maximum(beyond, zero), moved)
         lengths = column_lengths(ahead)
         A, ahead = moved / lengths, unit_columns(ahead)
-        codes = (codes.T * lengths).T
+        codes = codes * lengths[:, None]
     A = unit_columns(A)
     return A, data.codes(A, A.T @ A, codes, _LAST_SWEEPS)
 
 
 class _Parts:
-    """A matrix in parts, which are worked on several at a time.
-
-    A sparse one is kept a second time, in parts of its rows: sums over the documents of a part
-    alone would be of the size of the factor, and adding them up took half of a step.
-    """
+    """A matrix in parts of its documents, which are worked on several at a time."""
 
     def __init__(self, X: Matrix, part: int) -> None:
-        starts = range(0, X.shape[1], part)
-        self._places = [slice(first, min(first + part, X.shape[1])) for first in starts]
-        self._documents = in_parts(X, part)
-        rows = max(X.shape[0] // _PARTS_OF_ROWS, _PART)
-        self._rows = in_parts(sp.csc_array(X.T), rows) if sp.issparse(X) else []
+        n = X.shape[1]
+        self._X, self._documents = X, in_parts(X, part)
+        self._places = [slice(first, min(first + part, n)) for first in range(0, n, part)]
 
     def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:
         """Codes (k, documents), improved from those near, or from zero."""
@@ -82,7 +83,8 @@ class _Parts:
             start = namespace(A).zeros_like(rhs) if near is None else near[:, self._places[number]]
             return coordinate_descent(gram, rhs, start, sweeps)
 
-        return _joined(self._of_documents(improved))
+        parts = list(self._of_documents(improved))
+        return parts[0] if len(parts) == 1 else namespace(A).concat(parts, axis=1)
 
     def sums(self, S: Array) -> tuple[Array, Array]:
         """X S^T (m, k) and S S^T (k, k)."""
@@ -95,16 +97,34 @@ class _Parts:
             return accumulate(self._documents[number], S[:, self._places[number]])
 
         square = reduce(add, self._of_documents(of_codes))
-        if self._rows:
-            return _joined(HOST.map(lambda rows: project(S.T, rows), self._rows)).T, square
+        if sp.issparse(self._X):
+            return self._by_rows(S), square
         return reduce(add, self._of_documents(of_data)), square
 
+    def _by_rows(self, S: np.ndarray) -> np.ndarray:
+        """X S^T on the host, a part of its rows at a time.
+
+        Sums over a part of the documents are of the size of the factor: adding them up took half of
+        a step.
+        """
+        codes = np.ascontiguousarray(S.T)
+        product = np.empty((self._X.shape[0], S.shape[0]), S.dtype)
+
+        def write(part: tuple[slice, sp.csc_array]) -> None:
+            place, rows = part
+            product[place] = project(codes, rows).T
+
+        deque(HOST.map(write, self._rows), maxlen=0)
+        return product
+
+    @cached_property
+    def _rows(self) -> list[tuple[slice, sp.csc_array]]:
+        """The transposed matrix in parts, of about as many non-zeros each, and their places."""
+        whole = sp.csc_array(self._X.T)
+        parts = 1 + whole.nnz // _NONZEROS_OF_A_PART
+        inner_bounds = np.searchsorted(whole.indptr, np.linspace(0, whole.nnz, parts + 1)[1:-1])
+        bounds = np.unique([0, *inner_bounds, whole.shape[1]])
+        return [(slice(*ends), whole[:, slice(*ends)]) for ends in pairwise(bounds)]
+
     def _of_documents(self, work: Callable[[int], Array]) -> Iterable[Array]:
-        numbers = range(len(self._documents))
-        return map(work, numbers) if len(numbers) == 1 else HOST.map(work, numbers)
-
-
-def _joined(parts: Iterable[Array]) -> Array:
-    """Join columns; in memory they follow each other."""
-    columns = [part.T for part in parts]
-    return columns[0].T if len(columns) == 1 else namespace(columns[0]).concat(columns).T
+        return HOST.map(work, range(len(self._documents)))

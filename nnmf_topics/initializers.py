@@ -52,7 +52,7 @@ def initialize(
     Raises
     ------
     ValueError, TypeError
-        For any other name; for X of whole numbers.
+        For any other name; for X of whole numbers, or without documents or terms.
     """
     starts: dict[str, Start] = {
         "layerwise": layerwise,
@@ -62,6 +62,8 @@ def initialize(
     }
     if name not in starts:
         raise ValueError(f"init must be one of {tuple(starts)}, not {name!r}")
+    if 0 in X.shape:
+        raise ValueError(f"a start needs documents and terms, but X is {X.shape}")
     if X.dtype.kind != "f":
         raise TypeError(f"X must hold floating numbers, not {X.dtype}; convert it with astype")
     with HOST.active():
@@ -114,15 +116,18 @@ def layerwise(
     random_state: np.random.RandomState,
     device: Device = HOST,
     *,
+    rare_first: bool = True,
     evenness: float = _EVENNESS,
     restarts: int = _RESTARTS,
 ) -> list[np.ndarray]:
     """Return the start "layerwise" of `initialize`.
 
-    Documents weigh length^(1 - evenness) in the upper layers: with 0 by all that they have. So many
-    random restarts are tried there.
+    With `rare_first` the finest layer begins where words of few documents count more. Documents
+    weigh length^(1 - evenness) in the upper layers: with 0 by all that they have. So many random
+    restarts are tried there.
     """
-    first = from_rare_rows(X, widths[0], random_state, device)
+    start = from_rare_rows if rare_first else from_nndsvd
+    first = start(X, widths[0], random_state, device=device)
     return [first[0], *upper_layers(first, widths[1:], random_state, evenness, restarts)]
 
 

@@ -154,7 +154,9 @@ def note_without_meaning(options: Mapping[str, Any]) -> None:
 
 
 def is_unknown(label: Any) -> bool:
-    """Whether a label is None, NaN, or what pandas has in their place."""
-    if isinstance(label, float):
+    """Whether a label is None, NaN, NaT, or what pandas has in their place."""
+    if isinstance(label, (float, np.floating)):
         return math.isnan(label)
+    if isinstance(label, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(label))
     return label is None or type(label).__name__ in ("NAType", "NaTType")

@@ -19,6 +19,8 @@ _FEWEST_TOPICS = 8  # that compiled loops are for
 def in_parts(X: Matrix, documents: int) -> list[Matrix]:
     """So many documents at a time, as a pass has them: solving for all at once takes memory."""
     n = X.shape[1]
+    if n <= documents:
+        return [X]  # a slice of all would be a copy
     return [X[:, first : min(first + documents, n)] for first in range(0, n, documents)]
 
 

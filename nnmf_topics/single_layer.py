@@ -39,10 +39,11 @@ def from_rare_rows(
     weights = _rarity(X).astype(X.dtype)
     if np.all(weights == weights[0]):
         return from_nndsvd(X, k, random_state, device=device)
-    weighted = sp.csc_array(sp.diags_array(weights) @ X) if sp.issparse(X) else X * weights[:, None]
-    A, _ = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)
-    del weighted  # the device needs the memory
-    return alternated(X, unit_columns(A / weights[:, None]), _ALTERNATIONS_THEN, device)
+    weighted = _weighted(X, weights)
+    A = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)[0]
+    del weighted  # the host needs the memory
+    A = unit_columns(A / weights[:, None])
+    return alternated(X, A, _ALTERNATIONS_THEN, device)
 
 
 def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> Fit:
@@ -55,6 +56,14 @@ def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> F
 
 
 def _rarity(X: Matrix) -> np.ndarray:
-    """Weigh every row by a power of its inverse document frequency, smoothed as scikit-learn's."""
+    """Return a power of the inverse document frequency of rows, smoothed as scikit-learn's."""
     frequency = np.asarray((X > 0).sum(axis=1)).ravel()
     return np.asarray((1 + np.log((1 + X.shape[1]) / (1 + frequency))) ** _RARITY)
+
+
+def _weighted(X: Matrix, weights: np.ndarray) -> Matrix:
+    """Multiply the rows of a matrix."""
+    if not sp.issparse(X):
+        return X * weights[:, None]
+    X = sp.csc_array(X)
+    return sp.csc_array((X.data * weights[X.indices], X.indices, X.indptr), X.shape)

@@ -50,9 +50,9 @@ def best_start(
     widths = [A.shape[1] for A in known.factors]
     both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
     with Device("cpu").active():
-        # By energy, whatever the model was started from: an old topic stands for many documents. A
-        # part of the documents, on which restarts are tried, could leave it out.
-        fresh = layerwise(both, widths, random_state, evenness=0, restarts=0)
+        # By energy, whatever the model was started from: an old topic stands for many documents,
+        # and holds most words. Restarts are tried on some documents, which could leave it out.
+        fresh = layerwise(both, widths, random_state, rare_first=False, evenness=0, restarts=0)
         fresh = _numbered_as(known.factors, fresh)
     with device.active():
         present = Memory(

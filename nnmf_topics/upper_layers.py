@@ -1,6 +1,6 @@
 """The start of the layers above the finest, from its codes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,8 +84,11 @@ def restarted(
     """Return the best of some random starts if it fits the documents better than what was found.
 
     Of many documents they are tried on a part; what that prefers is not always better for all, so
-    that a few go on to all of them.
+    that the best few different ones go on to all of them.
     """
+    least = _LEAST_GAIN * signal.size()
+    if least == 0:
+        return found
     documents = signal.S.shape[1]
     few = documents <= _TRIED_ON
     tried_on = signal
@@ -98,12 +101,14 @@ def restarted(
 
     shape, dtype = found[0].shape, signal.S.dtype
     starts = (random_state.random_sample(shape).astype(dtype) for _ in range(restarts))
-    fits = list(HOST.map(tried, starts))
-    least = _LEAST_GAIN * signal.size()
+    fits: Iterable[tuple[Fit, float]] = HOST.map(tried, starts)
     if not few:
-        fits.sort(key=lambda fit_and_error: fit_and_error[1] // least if least else 0)
-        few_steps = _ALTERNATIONS_OF_FINALISTS  # they are nearly where they shall be
-        finals = (alternate(signal.S, A, few_steps) for (A, _), _ in fits[:_FINALISTS])
+        # Starts of about the same error have come to the same end.
+        different: dict[float, Fit] = {}
+        for fit, error in fits:
+            different.setdefault(error // least, fit)
+        finalists = [different[error][0] for error in sorted(different)[:_FINALISTS]]
+        finals = (alternate(signal.S, A, _ALTERNATIONS_OF_FINALISTS) for A in finalists)
         fits = [(fit, signal.error(fit)) for fit in finals]
     best, lowest = found, signal.error(found)
     for fit, error in fits:

@@ -168,3 +168,13 @@ def test_documents_of_unknown_label_do_not_count_for_the_agreement():
     )
     with pytest.raises(ValueError, match="no label is known"):
         evaluation.label_nmi([None] * 6, topics)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, "datetime64[D]", "timedelta64[D]"])
+def test_an_unknown_label_may_be_what_numpy_has_for_it(dtype):
+    topics = np.array([0, 1, 0, 1, 1, 0])
+    labels = np.array([0, 1, 2, 1, 0, 2]).astype(dtype)
+    labels[2] = "NaT" if labels.dtype.kind in "mM" else np.nan
+    assert evaluation.label_nmi(labels, topics) == evaluation.label_nmi(
+        [0, 1, 1, 0, 2], topics[[0, 1, 3, 4, 5]]
+    )

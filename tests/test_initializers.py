@@ -15,7 +15,8 @@ from nnmf_topics.network import evaluate
 from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.nnls import nnls
 from nnmf_topics.optimizers import unit_columns
-from nnmf_topics.single_layer import _rarity, from_nndsvd, from_rare_rows
+from nnmf_topics.products import in_parts
+from nnmf_topics.single_layer import _rarity, alternated, from_nndsvd, from_rare_rows
 from nnmf_topics.training import train
 from nnmf_topics.upper_layers import Signal, restarted
 
@@ -130,6 +131,13 @@ def test_an_unknown_start_is_named():
         initialize("svd", random_data(), (3,), np.random.RandomState(0))
 
 
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_start_needs_documents_and_terms(name, shape):
+    with pytest.raises(ValueError, match="needs documents and terms"):
+        initialize(name, np.zeros(shape), (2,), np.random.RandomState(0))
+
+
 def test_nndsvd_takes_the_dominant_half_of_every_singular_pair():
     X = random_data(1)
     U, s, Vt = np.linalg.svd(X)
@@ -192,6 +200,62 @@ def test_fits_of_codes_are_compared_in_words():
     assert Signal.of(A, S, 0).size() == pytest.approx(np.mean(np.sum((A @ S) ** 2, axis=0)))
 
 
+def test_documents_weigh_less_by_a_power_of_their_length_in_words():
+    rng = np.random.RandomState(1)
+    A, S = rng.rand(20, 5), rng.rand(5, 30)
+    S[:, 3] = 0
+    lengths = np.linalg.norm(A @ S, axis=0)
+    lengths[3] = 1
+    np.testing.assert_allclose(Signal.of(A, S, 0.3).S, S / lengths**0.3)
+
+
+def test_restarts_of_every_layer_are_compared_in_words(monkeypatch):
+    grams = []
+
+    def noted(signal, found, *_):
+        grams.append(signal.gram)
+        return found
+
+    monkeypatch.setattr("nnmf_topics.upper_layers.restarted", noted)
+    X = random_data(7, 40, 80, density=0.3)
+    A, B, _ = initialize("layerwise", X, (9, 4, 2), np.random.RandomState(1))
+    for gram, topics in zip(grams, (A, A @ B), strict=True):
+        np.testing.assert_allclose(gram, topics.T @ topics)
+
+
+class FirstDocuments(np.random.RandomState):
+    """Chooses the first."""
+
+    def choice(self, *documents_and_size, **_options):
+        return np.arange(documents_and_size[1])
+
+
+def test_of_different_restarts_on_a_part_the_best_for_all_documents_is_taken(monkeypatch):
+    monkeypatch.setattr("nnmf_topics.upper_layers.ALTERNATIONS", 0)
+    monkeypatch.setattr("nnmf_topics.upper_layers._ALTERNATIONS_OF_FINALISTS", 0)
+    # Of three topics, the first is of documents among the first, on which restarts are tried.
+    lengths = np.repeat([[1.0, 0.99, 0.98], [0.5, 1.0, 2.0]], [2001, 3999], axis=0).T
+    S = np.tile(np.eye(3), 2000) * lengths
+    best_for_part, between, best_for_all = (np.eye(3)[:, pair] for pair in ([0, 1], [0, 2], [1, 2]))
+    random_state = FirstDocuments(0)
+    draws = iter([*[best_for_part] * 4, between, best_for_all])
+    monkeypatch.setattr(random_state, "random_sample", lambda _shape: next(draws), raising=False)
+    with Device("cpu").active():
+        found, _ = restarted(plain(S), (between, np.zeros((2, 6000))), random_state, restarts=6)
+    np.testing.assert_array_equal(found, best_for_all)
+
+
+def test_the_best_of_a_part_is_improved_on_all_documents():
+    S = random_data(0, 9, 4500, density=0.3)
+    start = FirstDocuments(0).random_sample((9, 4))
+    with Device("cpu").active():
+        of_the_part = alternate(S[:, :2000], unit_columns(start), 20)[0]
+        poor = of_the_part, np.zeros((4, 4500))
+        best, codes = restarted(plain(S), poor, FirstDocuments(0), restarts=1)
+    error = plain(S).error((of_the_part, nnls(of_the_part, S).S))
+    assert plain(S).error((best, codes)) < 0.9995 * error
+
+
 @pytest.mark.parametrize("documents", [80, 2500])
 def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
     gains = []
@@ -222,10 +286,6 @@ def test_the_layerwise_start_restarts_its_upper_layers():
 
 
 def test_few_documents_do_not_decide_for_all():
-    class FirstDocuments(np.random.RandomState):
-        def choice(self, *documents_and_size, **_options):
-            return np.arange(documents_and_size[1])
-
     # Two topics weigh more than all others, in documents that are not among the first.
     S = np.kron(np.eye(6), np.ones((1, 1000))) * np.random.RandomState(0).rand(1, 6000)
     S[:, -2:] = 0
@@ -273,6 +333,35 @@ def test_of_optima_alike_the_start_prefers_that_of_rare_words():
     assert found[from_rare_rows] > found[from_nndsvd] + 2
 
 
+@pytest.mark.parametrize("put", [np.asarray, sp.csc_array, sp.csr_array])
+def test_rare_rows_count_more_until_the_steps_on_the_data_as_they_are(put, monkeypatch):
+    X = put(random_data(6, 40, 60).astype(np.float32))
+    seen = []
+
+    def noted(data, A, steps, device):
+        A_and_S = alternated(data, A, steps, device)
+        seen.append((data, A, A_and_S[0]))
+        return A_and_S
+
+    monkeypatch.setattr("nnmf_topics.single_layer.alternated", noted)
+    with Device("cpu").active():
+        A, S = from_rare_rows(X, 5, np.random.RandomState(0))
+    assert A.dtype == S.dtype == np.float32
+    (weighted, first, middle), (data, second, end) = seen
+    weights = _rarity(X).astype(np.float32)[:, None]
+    dense, many = (M.toarray() if sp.issparse(M) else M for M in (X, weighted))
+    np.testing.assert_allclose(many, dense * weights, rtol=1e-6)
+    assert data is X
+    np.testing.assert_allclose(second, unit_columns(middle / weights), rtol=1e-6)
+
+    def error(A, M):
+        return np.linalg.norm(M - A @ nnls(A, M).S)
+
+    assert error(middle, many) < 0.99 * error(first, many)
+    assert error(second, dense) < error(middle, dense)
+    assert error(end, dense) < 0.999 * error(second, dense)
+
+
 @pytest.mark.parametrize("put", [np.asarray, sp.csc_array])
 def test_where_every_row_is_in_as_many_documents_none_is_preferred(put):
     X = put(random_data(4, 12, 20, density=1))
@@ -316,6 +405,11 @@ def test_an_exact_hierarchy_with_more_topics_than_its_rank_is_fitted(seed):
     found = train([X], start, passes=200, tol=1e-10).history
     assert found.errors[-1][0] < 0.01
     assert found.errors[-1][1] < 0.25
+
+
+def test_a_part_of_all_documents_is_no_copy():
+    X = sp.csc_array(random_data())
+    assert in_parts(X, X.shape[1])[0] is X
 
 
 def test_the_squared_norm_by_hand(store):
