@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnmf_topics._backend import HOST
 from nnmf_topics.alternation import alternate
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
@@ -101,7 +100,8 @@ def restarted(
 
     shape, dtype = found[0].shape, signal.S.dtype
     starts = (random_state.random_sample(shape).astype(dtype) for _ in range(restarts))
-    fits: Iterable[tuple[Fit, float]] = HOST.map(tried, starts)
+    # One after the other: on several threads such small ones wait for Python's lock.
+    fits: Iterable[tuple[Fit, float]] = map(tried, starts)
     if not few:
         # Starts of about the same error have come to the same end.
         different: dict[float, Fit] = {}
