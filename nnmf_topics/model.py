@@ -64,9 +64,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     init : {"auto", "layerwise", "clusters", "nndsvd", "random"}
         The start of the first training. "clusters": k-means of the documents in latent semantics,
         for topics that tell them apart. "layerwise": an NMF of the documents from their singular
-        vectors, then of its codes, for a small error. "nndsvd": the singular vectors alone.
-        "random": random numbers. "auto" is "clusters" where the model weighs the words, else
-        "layerwise".
+        vectors, at first by rare words above all, then of its codes, for a small error. "nndsvd":
+        the singular vectors alone. "random": random numbers. "auto" is "clusters" where the model
+        weighs the words, else "layerwise".
     tol : float
         Stop when a pass lowers the loss by less than this share of it.
     eval_every : int or None
