@@ -1,6 +1,6 @@
 """The start of the layers above the finest, from its codes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,14 +94,13 @@ def restarted(
     if not few:
         tried_on = signal.of_documents(random_state.choice(documents, _TRIED_ON, replace=False))
 
-    def tried(start: np.ndarray) -> tuple[Fit, float]:
+    def tried() -> tuple[Fit, float]:
+        start = random_state.random_sample(found[0].shape).astype(signal.S.dtype)
         fit = alternate(tried_on.S, unit_columns(start), ALTERNATIONS)
         return fit, tried_on.error(fit)
 
-    shape, dtype = found[0].shape, signal.S.dtype
-    starts = (random_state.random_sample(shape).astype(dtype) for _ in range(restarts))
     # One after the other: on several threads such small ones wait for Python's lock.
-    fits: Iterable[tuple[Fit, float]] = map(tried, starts)
+    fits = [tried() for _ in range(restarts)]
     if not few:
         # Starts of about the same error have come to the same end.
         different: dict[float, Fit] = {}
