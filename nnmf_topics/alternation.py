@@ -18,7 +18,7 @@ from nnmf_topics.reductions import inner
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
 _DOCUMENTS_OF_A_PART = 2000
-_NONZEROS_OF_A_PART = 2**16
+_NONZEROS_OF_A_PART = 2**17
 
 
 def alternate(

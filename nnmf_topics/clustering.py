@@ -38,7 +38,7 @@ def cluster_sums(
     documents.
     """
     rank = min(max(k, _DIRECTIONS), *X.shape)
-    _, s, Vt = truncated_svd(X, rank, "auto", random_state, device)
+    _, s, Vt = truncated_svd(X, rank, random_state, device)
     points = s * Vt.T
     lengths = np.linalg.norm(points, axis=1)
     used = np.flatnonzero(lengths > np.finfo(lengths.dtype).eps * np.max(lengths, initial=0))

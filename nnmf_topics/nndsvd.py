@@ -6,8 +6,6 @@ from nnmf_topics._backend import HOST, Device
 from nnmf_topics._typing import Matrix
 from nnmf_topics.truncated_svd import truncated_svd
 
-_POWER_ITERATIONS = 12  # with fewer the start depends on luck; see scripts/RESULTS.md
-
 
 def nndsvd(
     X: Matrix, k: int, random_state: np.random.RandomState, device: Device = HOST
@@ -31,7 +29,7 @@ def nndsvd(
     ndarray (m, k)
     """
     rank = min(k, *X.shape)
-    U, s, Vt = truncated_svd(X, rank, _POWER_ITERATIONS, random_state, device)
+    U, s, Vt = truncated_svd(X, rank, random_state, device)
     A = np.zeros((X.shape[0], k), dtype=U.dtype)
     for j in range(rank):
         u, v = U[:, j], Vt[j]

@@ -10,7 +10,7 @@ from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.optimizers import unit_columns
 
 ALTERNATIONS = 20
-_RARITY, _ALTERNATIONS_OF_RARE = 0.6, 12
+_RARITY, _ALTERNATIONS_OF_RARE, _ALTERNATIONS_AFTER = 0.6, 20, 30
 
 Fit = tuple[np.ndarray, np.ndarray]
 """A factor (m, k) with unit columns, and codes (k, documents)."""
@@ -43,7 +43,7 @@ def from_rare_rows(
     A = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)[0]
     del weighted  # the host needs the memory
     A = unit_columns(A / weights[:, None])
-    return alternated(X, A, ALTERNATIONS, device)
+    return alternated(X, A, _ALTERNATIONS_AFTER, device)
 
 
 def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> Fit:

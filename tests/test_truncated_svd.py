@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._backend import HOST, to_host
-from nnmf_topics.truncated_svd import power_iterations, truncated_svd
+from nnmf_topics.truncated_svd import _degree, improved, truncated_svd
 
 
 def fading(m, n, lowest, seed=0):
@@ -15,12 +15,16 @@ def fading(m, n, lowest, seed=0):
     return (U * s) @ V.T, s
 
 
+def directions(shape, count, dtype=np.float64):
+    return np.random.RandomState(1).standard_normal((min(shape), count)).astype(dtype)
+
+
 @pytest.mark.parametrize("shape", [(60, 40), (40, 60), (50, 50), (7, 90), (1, 5), (5, 1)])
-def test_power_iterations_find_the_largest_singular_values_and_vectors(store, shape):
+def test_directions_are_improved_to_the_largest_singular_values_and_vectors(store, shape):
     X, s = fading(*shape, lowest=1e-6)
     rank = min(10, *shape)
-    start = np.random.RandomState(1).standard_normal((min(shape), rank + 10))
-    found = power_iterations(store.data(X), store.xp.put(start), 12)
+    start = directions(shape, rank + 10)
+    found = improved(store.data(X), store.xp.put(start))
     U, values, Vt = map(to_host, found)
     np.testing.assert_allclose(values[:rank], s[:rank], rtol=1e-6)
     best = (U[:, :rank] * values[:rank]) @ Vt[:rank]
@@ -30,23 +34,63 @@ def test_power_iterations_find_the_largest_singular_values_and_vectors(store, sh
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-6), (np.float32, 0.05)])
 def test_small_singular_values_are_not_lost_beside_a_large_one(dtype, rtol):
     X, s = fading(80, 60, lowest=1e-10)
-    start = np.random.RandomState(1).standard_normal((60, 30))
-    _, values, _ = power_iterations(X.astype(dtype), start.astype(dtype), 12)
+    _, values, _ = improved(X.astype(dtype), directions(X.shape, 30, dtype))
     np.testing.assert_allclose(values[:25], s[:25], rtol=rtol)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(400, 300), (300, 400)])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_values_that_fade_slowly_are_found_as_by_thirty_power_iterations(dtype, shape, seed):
+    X, s = fading(*shape, lowest=0.05, seed=seed)
+    k, draws = 20, [np.random.RandomState(seed) for _ in range(2)]
+    U, values, Vt = truncated_svd(X.astype(dtype), k, draws[0], HOST)
+    theirs = randomized_svd(X, k, n_iter=30, power_iteration_normalizer="QR", random_state=draws[1])
+    least = np.linalg.norm(s[k:])
+    ours = np.linalg.norm(X - (U * values) @ Vt)
+    assert ours <= np.linalg.norm(X - (theirs[0] * theirs[1]) @ theirs[2]) + 1e-6 * least
+    assert draws[0].random_sample() == draws[1].random_sample()
+
+
+@pytest.mark.parametrize("unit", [2.0**-60, 2.0**60])
+def test_the_singular_vectors_do_not_depend_on_the_unit(unit):
+    X = fading(80, 60, lowest=0.01)[0].astype(np.float32)
+    start = directions(X.shape, 20, np.float32)
+    U, s, Vt = improved(X, start)
+    again = improved(X * np.float32(unit), start)
+    np.testing.assert_allclose(again[1], s * unit, rtol=1e-5)
+    np.testing.assert_allclose(np.abs(np.sum(U[:, :10] * again[0][:, :10], axis=0)), 1, rtol=1e-3)
+    np.testing.assert_allclose(np.abs(np.sum(Vt[:10] * again[2][:10], axis=1)), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rank", [0, 1, 3])
+def test_a_matrix_of_a_lower_rank_is_found_as_it_is(dtype, rank):
+    rng = np.random.RandomState(0)
+    X = (rng.rand(30, rank) @ rng.rand(rank, 20)).astype(dtype)
+    U, s, Vt = truncated_svd(X, 5, rng, HOST)
+    np.testing.assert_allclose((U * s) @ Vt, X, atol=100 * np.finfo(dtype).eps * (1 + rank))
+
+
 @pytest.mark.parametrize("shape", [(300, 200), (200, 300), (60, 400)])
-@pytest.mark.parametrize("iterations", ["auto", 12])
-@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 1e-4)])
-def test_the_singular_vectors_are_those_of_scikit_learn(shape, iterations, dtype, rtol):
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-6), (np.float32, 1e-4)])
+def test_the_singular_vectors_of_sparse_documents_are_those_of_lapack(shape, dtype, rtol):
     X = sp.random_array(shape, density=0.1, format="csc", rng=np.random.default_rng(0))
     X = X.astype(dtype)
     X.data[: X.indptr[1]] *= 10  # an outstanding document
-    draws = [np.random.RandomState(3), np.random.RandomState(3)]
-    U, s, Vt = truncated_svd(X, 5, iterations, draws[0], HOST)
-    theirs = randomized_svd(X, 5, n_iter=iterations, random_state=draws[1])
+    U, s, Vt = truncated_svd(X, 5, np.random.RandomState(3), HOST)
+    theirs = np.linalg.svd(X.toarray().astype(np.float64))
     assert U.dtype == s.dtype == Vt.dtype == dtype
-    np.testing.assert_allclose(s, theirs[1], rtol=rtol)
-    for ours, other in ((U, theirs[0]), (Vt.T, theirs[2].T)):
+    np.testing.assert_allclose(s, theirs[1][:5], rtol=rtol)
+    for ours, other in ((U, theirs[0][:, :5]), (Vt.T, theirs[2][:5].T)):
         np.testing.assert_allclose(np.abs(np.sum(ours * other, axis=0)), 1, rtol=100 * rtol)
-    assert draws[0].random_sample() == draws[1].random_sample()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_degree_leaves_what_is_small_above_rounding(dtype):
+    eps = np.finfo(dtype).eps
+    for most in np.geomspace(1, 1 / eps, 9):
+        degree = _degree(np.array([1, most], dtype))
+        assert degree == 1 or (4 * most) ** degree <= 1.01 / eps
+        assert (4 * most) ** (degree + 1) > 0.99 / eps
+    assert _degree(np.zeros(2, dtype)) == _degree(np.array([-eps, 1], dtype)) == 1
