@@ -56,14 +56,14 @@ def alternate(
         momentum = 1.0 if error > lowest else (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         lowest = float(error)
         moved = kept_alive(coordinate_descent(SS, XS.T, ahead.T, _SWEEPS).T, ahead)
-        beyond = moved - A
-        beyond *= (momentum - 1) / (momentum + 1)
-        beyond += moved
-        ahead = kept_alive(xp.maximum(beyond, zero), moved)
-        lengths = column_lengths(ahead)
-        A, ahead = moved / lengths, unit_columns(ahead)
-        codes = codes * lengths[:, None]
+        beyond = (momentum - 1) / (momentum + 1)
+        ahead = moved * (1 + beyond)
+        ahead -= beyond * A
+        ahead = kept_alive(xp.maximum(ahead, zero), moved)
+        A = moved
+    lengths = column_lengths(A)
     A = unit_columns(A)
+    codes = None if codes is None else codes * lengths[:, None]
     return A, data.codes(A, A.T @ A, codes, _LAST_SWEEPS)
 
 
