@@ -187,6 +187,15 @@ def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     assert np.linalg.norm(found - exact) < 1e-2 * np.linalg.norm(exact)
 
 
+def test_before_the_last_sweeps_codes_have_the_scale_of_the_factor(monkeypatch):
+    X = random_data(3, 30, 40)
+    A = unit_columns(nndsvd(X, 4, np.random.RandomState(0)))
+    monkeypatch.setattr("nnmf_topics.alternation._LAST_SWEEPS", 0)
+    A, codes = alternate(X, A, 20)
+    errors = [np.linalg.norm(X - A @ S) for S in (codes, nnls(A, X).S)]
+    assert errors[0] < 1.001 * errors[1]
+
+
 def plain(S):
     """Codes of topics that share no word."""
     return Signal(S, np.eye(len(S)))

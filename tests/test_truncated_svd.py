@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from numpy.polynomial import Chebyshev
 from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._backend import HOST, to_host
-from nnmf_topics.truncated_svd import _degree, improved, truncated_svd
+from nnmf_topics.truncated_svd import _HIGHEST_DEGREE, _degree, _filtered, improved, truncated_svd
 
 
 def fading(m, n, lowest, seed=0):
@@ -84,6 +85,19 @@ def test_the_singular_vectors_of_sparse_documents_are_those_of_lapack(shape, dty
     np.testing.assert_allclose(s, theirs[1][:5], rtol=rtol)
     for ours, other in ((U, theirs[0][:, :5]), (Vt.T, theirs[2][:5].T)):
         np.testing.assert_allclose(np.abs(np.sum(ours * other, axis=0)), 1, rtol=100 * rtol)
+
+
+@pytest.mark.parametrize("most", range(1, _HIGHEST_DEGREE + 1))
+def test_the_filter_is_a_chebyshev_polynomial(most):
+    # Of a diagonal matrix every direction is a singular vector.
+    values = np.linspace(2, 1, 6)
+    filtered, degree = _filtered(
+        np.eye(6), np.diag(values).__matmul__, np.diag(values).T.__matmul__, most
+    )
+    assert degree == most
+    expected = Chebyshev.basis(degree)(2 * values**2 / values[-1] ** 2 - 1)
+    factor = filtered[0, 0] / expected[0]
+    np.testing.assert_allclose(filtered, factor * np.diag(expected), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
