@@ -1,7 +1,7 @@
 """From a gensim corpus or a SciPy matrix to sparse chunks of documents, to be read again."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,9 @@ def read_chunks(
         yield from _matrix_chunks(source, chunksize, dtype)
         return
     for first, documents in batches(source, chunksize):
-        yield to_matrix(documents, first, num_terms, dtype)
+        chunk = to_matrix(documents, first, num_terms, dtype)
+        del documents  # bags take ten times the memory of the chunk
+        yield chunk
 
 
 def check_corpus(source: Any, num_terms: int) -> None:
@@ -114,11 +116,13 @@ def _is_matrix(source: Source) -> bool:
 
 
 def batches(source: Source, size: int) -> Iterator[tuple[int, list[Any]]]:
-    """Documents in lists, each with the number of its first document."""
-    stream, first = iter(source), 0
-    while documents := list(islice(stream, size)):
-        yield first, documents
-        first += len(documents)
+    """Documents in lists, each with the number of its first document; none is held on to."""
+    stream = iter(source)
+    for first in count(0, size):
+        held = [list(islice(stream, size))]
+        if not held[0]:
+            return
+        yield first, held.pop()
 
 
 def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_array]:

@@ -5,13 +5,13 @@ corpus: adding them up gives the exact gradient of the whole in bounded memory.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from nnmf_topics import losses
 from nnmf_topics._typing import Array, LossName, Matrix
 from nnmf_topics.nnls import Adjoint, Grams, Solution, nnls
-from nnmf_topics.products import accumulate
+from nnmf_topics.products import accumulate, add_to, summand, whole
 from nnmf_topics.reductions import column_sums
 
 
@@ -28,7 +28,7 @@ class Evaluation:
     norm : scalar Array, float64
         ||X||_F^2.
     data, mix : Array of shapes (terms, k_0) and (k_0, k_0)
-        dL/dA_0 = data + A_0 mix.
+        dL/dA_0 = data + A_0 mix. Of a summand, data may be `Unmade`.
     upper : tuple of Array (k_{l-1}, k_l)
         dL/dA_l for l >= 1.
     curvature : tuple of Array
@@ -47,13 +47,15 @@ class Evaluation:
     usage: tuple[Array, ...]
 
     def __add__(self, other: "Evaluation") -> "Evaluation":
-        return self._plus(other, self.data + other.data)
+        return self._plus(other, whole(self.data) + whole(other.data))
 
     def __iadd__(self, other: "Evaluation") -> "Evaluation":
         """Add, `data` in place: chunk by chunk it would be the memory of the terms anew."""
-        data = self.data
-        data += other.data
-        return self._plus(other, data)
+        return self._plus(other, add_to(self.data, other.data))
+
+    def whole(self) -> "Evaluation":
+        """Return this with `data` made, to add others to."""
+        return replace(self, data=whole(self.data))
 
     def _plus(self, other: "Evaluation", data: Array) -> "Evaluation":
         def both(mine: Sequence[Array], theirs: Sequence[Array]) -> tuple[Array, ...]:
@@ -134,10 +136,12 @@ def evaluate(
     near: Sequence[Array] | None = None,
     grams: Sequence[Grams] | None = None,
     added: Callable[[Sequence[Array]], tuple[Array, Sequence[Array]]] | None = None,
+    as_summand: bool = False,
 ) -> tuple[Evaluation, list[Array]]:
     """Loss and gradient on one chunk; also the codes, to start the next pass from.
 
     What is `added` is a function of the codes: its value, and its derivatives dL/dS_l.
+    As a summand the evaluation is to be added to that of other chunks, or made `whole`.
 
     X is read by two products with k_0 columns: A_0^T X, and X (V + U_0)^T that serves the loss and
     the first layer's derivative together.
@@ -158,7 +162,7 @@ def evaluate(
         value=value,
         errors=term.errors,
         norm=norm,
-        data=accumulate(X, term.V + first.U),
+        data=(summand if as_summand else accumulate)(X, term.V + first.U),
         mix=term.mix + first.mix,
         upper=tuple(upper),
         curvature=(term.mix, *(S @ S.T for S in codes[1:])),

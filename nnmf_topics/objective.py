@@ -68,7 +68,7 @@ class Objective:
         self.documents = 0
         for part, documents in self._placed.map(self._evaluating(factors, self.grams)):
             if corpus is None:
-                corpus = part
+                corpus = part.whole()
             else:
                 corpus += part
             self.documents += documents
@@ -89,12 +89,13 @@ class Objective:
         """
         for number, on_host, documents in self._placed.numbered():
             work = self._evaluating(list(factors), [grams_of(A) for A in factors])
-            yield self._placed.one(work, number, on_host, documents), on_host.shape[1]
+            yield self._placed.one(work, number, on_host, documents).whole(), on_host.shape[1]
 
     def _evaluating(self, factors: Sequence[Array], grams: Sequence[Grams]) -> Work:
         def work(X: Matrix, near: Codes | None, documents: slice) -> tuple[Evaluation, Codes]:
             more = partial(added, self.heads, documents=documents) if self.heads else None
-            return evaluate(factors, X, squared_norm(X), self.loss, near, grams, more)
+            norm = squared_norm(X)
+            return evaluate(factors, X, norm, self.loss, near, grams, more, as_summand=True)
 
         return work
 

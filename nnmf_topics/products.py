@@ -5,7 +5,7 @@ place of SciPy's, which keep sums in memory and not in registers: A^T X takes ha
 less, X S^T half to three quarters. On a GPU kernels in CUDA take the place of cuSPARSE.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +14,7 @@ from nnmf_topics._compiled import cuda_kernels_for, kernels_for
 from nnmf_topics._typing import Array, Matrix
 
 _FEWEST_TOPICS = 8  # that compiled loops are for
+_MUCH_LARGER = 4  # three times as large, they are added up a little faster by several threads
 
 
 def in_parts(X: Matrix, documents: int) -> list[Matrix]:
@@ -37,13 +38,47 @@ def project(A: Array, X: Matrix) -> Array:
 
 def accumulate(X: Matrix, S: Array) -> Array:
     """Return X S^T (m, k), for X (m, n) and S (k, n)."""
-    if (kernels := _kernels(X, S.T, X.shape[1])) is not None:
-        product = np.zeros((X.shape[0], S.shape[0]), S.dtype)
-        kernels.scatter(X.data, X.indices, X.indptr, np.ascontiguousarray(S.T), product)
-        return product
+    if _kernels(X, S.T, X.shape[1]) is not None:
+        return add_to(np.zeros((X.shape[0], S.shape[0]), S.dtype), Unmade(X, S))
     if (cuda := _cuda_kernels(X, S.T, X.shape[1])) is not None:
         return cuda.accumulate(X, S.T)
     return X @ S.T
+
+
+class Unmade(NamedTuple):
+    """X S^T as a summand that is not made: only what it is made of, which is far smaller."""
+
+    X: Matrix
+    S: Array
+
+
+def summand(X: Matrix, S: Array) -> Array | Unmade:
+    """Return X S^T for `add_to`: made, unless it is much larger than X and can be made in the sum.
+
+    With many words the products of a few chunks would be most of the memory of a training, and to
+    add them up takes as long as to make them in the sum.
+    """
+    if _kernels(X, S.T, X.shape[1]) is None:
+        return accumulate(X, S)
+    numbers_of_X = 2 * X.nnz  # values and indices
+    much_larger = X.shape[0] * S.shape[0] > _MUCH_LARGER * numbers_of_X
+    return Unmade(X, S) if much_larger else accumulate(X, S)
+
+
+def whole(product: Array | Unmade) -> Array:
+    """Return a summand as an array."""
+    return accumulate(*product) if isinstance(product, Unmade) else product
+
+
+def add_to(total: Array, product: Array | Unmade) -> Array:
+    """Add a summand to a sum, in place."""
+    if not isinstance(product, Unmade):
+        total += product
+        return total
+    X, S = product
+    kernels = _kernels(X, S.T, X.shape[1])
+    kernels.scatter(X.data, X.indices, X.indptr, np.ascontiguousarray(S.T), total)
+    return total
 
 
 def _kernels(X: Any, dense: Array, rows: int) -> Any:

@@ -1,7 +1,7 @@
 """The largest singular values and vectors of a matrix of documents."""
 
 from collections.abc import Callable
-from math import log
+from math import ceil, log
 
 import numpy as np
 import scipy.linalg
@@ -13,7 +13,8 @@ from nnmf_topics.products import accumulate, project
 Product = Callable[[Array], Array]
 
 _MORE = 10  # directions than are wanted, as scikit-learn has it
-_PRODUCTS, _FIRST = 14, 2  # with fewer a start depends on luck; see scripts/RESULTS.md
+_PRODUCTS = 14  # with X^T X; with fewer a start depends on luck, see scripts/RESULTS.md
+_FIRST = 2  # so many of them before the first filter, which needs values to begin with
 _HIGHEST_DEGREE = 4
 
 
@@ -33,19 +34,19 @@ def truncated_svd(
     """
     directions = random_state.normal(size=(min(X.shape), rank + _MORE)).astype(X.dtype)
     with device.active():
-        found = improved(device.put(X), device.put(directions))
+        found = svd_from(device.put(X), device.put(directions))
         U, s, Vt = map(to_host, found)
     return U[:, :rank], s[:rank], Vt[:rank]
 
 
-def improved(X: Matrix, Q: Array) -> tuple[Array, Array, Array]:
+def svd_from(X: Matrix, Q: Array) -> tuple[Array, Array, Array]:
     """Return the SVD of X in the space that some directions (min(m, n), rank) come to.
 
     Two power iterations (Halko, Martinsson and Tropp, "Finding structure with randomness", 2011),
     then subspace iterations with a filter (Zhou and others, "Self-consistent-field calculations
     using Chebyshev-filtered subspace iteration", 2006): a Chebyshev polynomial of X^T X, or of
     X X^T, that is small below the least of the singular values found and grows fast above it. On
-    the tf-idf of 20 Newsgroups 14 products do as well as 35 power iterations.
+    the tf-idf of 20 Newsgroups 14 products with X^T X do as well as 35 power iterations.
     """
 
     def forward(Q: Array) -> Array:
@@ -72,17 +73,27 @@ def improved(X: Matrix, Q: Array) -> tuple[Array, Array, Array]:
 def _filtered(Q: Array, there: Product, back: Product, most: int) -> tuple[Array, int]:
     """Return T_d(2 B / b - 1) Q, up to a factor, for B = back(there) and the degree d <= most.
 
-    Where b is the least Ritz value of B: no more than the least of those that are wanted.
+    Where b is the least Ritz value of B: no more than the least of those that are wanted. If beside
+    the largest it is lost to rounding, a power iteration is made, with a basis halfway.
     """
     Y = there(Q)
     unit = float(namespace(Y).max(abs(Y))) or 1.0  # squares may not overflow
-    Y = Y / unit
+    Y /= unit
     squares = np.linalg.eigvalsh(to_host(Y.T @ Y))
-    half = max(float(squares[0]), 0) / 2
-    before, now = Q, back(Y) / unit - half * Q
-    degree = min(_degree(squares), _HIGHEST_DEGREE, most)
+    degree = _degree(squares, most)
+    if degree == 0:
+        return back(_basis(Y, orthonormal=True)), 1
+    least, largest = float(squares[0]), float(squares[-1])
+    # In units of the largest value of B no iterate is longer than 2^d.
+    half, root = least / largest / 2, unit * largest**0.5
+    before, now = Q, back(Y) / (unit * largest)
+    del Y
+    now -= half * Q
     for _ in range(degree - 1):
-        after = back(there(now) / unit) / unit
+        after = there(now)
+        after /= root
+        after = back(after)
+        after /= root
         after -= half * now
         after *= 2
         after -= half**2 * before
@@ -90,14 +101,17 @@ def _filtered(Q: Array, there: Product, back: Product, most: int) -> tuple[Array
     return now, degree
 
 
-def _degree(squares: np.ndarray) -> int:
-    """Return the highest degree at which, beside what is large, rounding leaves what is small.
+def _degree(squares: np.ndarray, most: int) -> int:
+    """Return a degree at which, beside what is large, rounding leaves what is small; or 0.
 
-    T_d(2 x - 1) grows as (4 x)^d.
+    T_d(2 x - 1) grows as (4 x)^d. It is a share of `most` that leaves equal ones for later.
     """
-    eps, largest = float(np.finfo(squares.dtype).eps), float(squares[-1])
-    least = max(float(squares[0]), eps * largest)
-    return max(int(log(1 / eps) / log(4 * largest / least)), 1) if least > 0 else 1
+    least, largest = float(squares[0]), float(squares[-1])
+    if least <= 0:
+        return 0
+    bits = -log(float(np.finfo(squares.dtype).eps))
+    highest = min(int(bits / log(4 * largest / least)), _HIGHEST_DEGREE, most)
+    return ceil(most / ceil(most / highest)) if highest > 0 else 0
 
 
 def _basis(Y: Array, orthonormal: bool = False) -> Array:

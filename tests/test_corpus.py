@@ -1,3 +1,5 @@
+from weakref import ref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -209,6 +211,23 @@ def test_one_document_in_the_place_of_a_corpus_is_refused():
 )
 def test_a_document_is_told_from_a_corpus(thing, answer):
     assert is_document(thing) is answer
+
+
+def test_documents_that_became_a_chunk_are_let_go_of():
+    class Document(list):
+        """A document that can be watched."""
+
+    watched = []
+
+    def stream():
+        for _ in range(12):
+            documents = [Document(DOCUMENT)]
+            watched.append(ref(documents[0]))
+            yield documents.pop()
+
+    for number, _ in enumerate(read_chunks(stream(), TERMS, 4)):
+        assert len(watched) == 4 * (number + 1)
+        assert not any(document() for document in watched)
 
 
 def test_only_iterators_are_one_shot():

@@ -2,19 +2,21 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from nnmf_topics import coordinate_descent as coordinate_descent_module
-from nnmf_topics._backend import Device, to_host
+from nnmf_topics._backend import HOST, Device, to_host
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics.coordinate_descent import coordinate_descent, descend_columns
 from nnmf_topics.initializers import initialize
 from nnmf_topics.nnls import nnls
+from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import unit_columns
-from nnmf_topics.products import accumulate, project
+from nnmf_topics.products import Unmade, accumulate, add_to, project, summand, whole
 from nnmf_topics.reductions import column_dots, inner
 from nnmf_topics.support_systems import SupportSystems
 from nnmf_topics.training import train
@@ -90,6 +92,36 @@ def test_products_with_sparse_data_are_those_of_scipy(dtype, rtol, index):
             found, expected = accumulate(documents, S), documents @ S.T
             assert found.dtype == dtype
             np.testing.assert_allclose(found, expected, rtol, atol=10 * rtol)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 1e-5)])
+def test_products_are_added_up_whether_they_are_made_or_not(dtype, rtol):
+    rng = np.random.default_rng(6)
+    S, total = rng.standard_normal((9, 20)).astype(dtype), np.ones((3000, 9), dtype)
+    few, many = (sp.random_array((3000, 20), density=d, format="csc", rng=rng) for d in (0.01, 0.9))
+    summands = [summand(X.astype(dtype), S) for X in (few, many)]
+    assert [isinstance(product, Unmade) for product in summands] == [True, False]
+    for product in summands:
+        assert add_to(total, product) is total
+    np.testing.assert_allclose(total, 1 + (few + many) @ S.T, rtol, atol=10 * rtol)
+    np.testing.assert_allclose(whole(summands[0]), few @ S.T, rtol, atol=10 * rtol)
+
+
+@pytest.mark.parametrize("documents", [8, 24])
+def test_a_pass_over_more_chunks_takes_no_more_memory_of_the_size_of_a_factor(documents):
+    X = sp.random_array((100_000, documents), density=1e-4, format="csc", dtype=np.float32)
+    chunks = [X[:, [c]] for c in range(documents)]
+    factor = np.random.default_rng(0).random((100_000, 16), np.float32)
+    objective = Objective(chunks, "layerwise", HOST, None, in_memory=True)
+    with HOST.active():
+        objective([factor])  # loads the loops
+        tracemalloc.start()
+        try:
+            objective([factor])
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 1.5 * factor.nbytes
 
 
 def test_products_of_shapes_that_do_not_fit_are_refused():

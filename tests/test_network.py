@@ -119,19 +119,25 @@ def arrays_of(evaluation):
     return [to_host(part) for part in parts]
 
 
+@pytest.mark.parametrize("as_summand", [False, True])
 @pytest.mark.parametrize("cuts", [[5], [0, 4, 4, 12], [*range(1, 12)]])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_chunks_add_up_to_the_whole(store, loss, cuts):
+def test_chunks_add_up_to_the_whole(store, loss, cuts, as_summand):
     factors, X = problem(3)
     A = [store.xp.put(A) for A in factors]
 
     def part(first, last):
         chunk = store.data(X[:, first:last])
-        return evaluate(A, chunk, squared_norm(chunk), loss)[0]
+        return evaluate(A, chunk, squared_norm(chunk), loss, as_summand=as_summand)[0]
 
     edges = [0, *cuts, 12]
     total = reduce(add, [part(*ends) for ends in pairwise(edges)])
-    whole = part(0, 12)
+    in_place = part(*edges[:2]).whole()
+    for ends in pairwise(edges[1:]):
+        in_place += part(*ends)
+    whole = part(0, 12).whole()
+    for found, expected in zip(arrays_of(in_place), arrays_of(total), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     for found, expected in zip(arrays_of(total), arrays_of(whole), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
     for found, expected in zip(total.gradient(A), whole.gradient(A), strict=True):

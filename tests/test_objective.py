@@ -77,11 +77,11 @@ def assert_equal(found, expected):
 def limited(most, asked):
     """Return the real evaluation, for lack of memory of so many documents at most."""
 
-    def evaluation(factors, X, *args):
+    def evaluation(factors, X, *args, **options):
         asked.append(X.shape[1])
         if X.shape[1] > most:
             raise MemoryError
-        return evaluate(factors, X, *args)
+        return evaluate(factors, X, *args, **options)
 
     return evaluation
 
@@ -126,9 +126,9 @@ def test_codes_of_parts_are_those_of_the_whole(chunks, factors, monkeypatch, mos
 def test_the_next_pass_starts_from_the_codes_of_the_last(chunks, factors, monkeypatch):
     starts = []
 
-    def seen(factors, X, norm, loss, near, *rest):
+    def seen(factors, X, norm, loss, near, *rest, **options):
         starts.append(near)
-        return evaluate(factors, X, norm, loss, near, *rest)
+        return evaluate(factors, X, norm, loss, near, *rest, **options)
 
     monkeypatch.setattr(objective, "evaluate", seen)
     value(chunks, factors, SmallDevice(room=1000), calls=2)
@@ -208,12 +208,12 @@ class BesideDevice(Device):
         self.counts["waits"] += 1
         self.counts["alive while waiting"] += self.counts["alive"] > 0
 
-    def evaluate(self, factors, X, *args):
+    def evaluate(self, factors, X, *args, **options):
         """Evaluate where there is room for as many documents once more."""
         sleep(0.02)  # until the next are there
         if self.counts["alive"] + X.shape[1] > self.room:
             raise MemoryError
-        return evaluate(factors, X, *args)
+        return evaluate(factors, X, *args, **options)
 
 
 @pytest.fixture
@@ -245,9 +245,9 @@ def test_chunks_in_memory_that_do_not_fit_are_placed_beside_and_start_from_their
 ):
     starts = []
 
-    def seen(factors, X, norm, loss, near, *rest):
+    def seen(factors, X, norm, loss, near, *rest, **options):
         starts.append(near)
-        return evaluate(factors, X, norm, loss, near, *rest)
+        return evaluate(factors, X, norm, loss, near, *rest, **options)
 
     monkeypatch.setattr(objective, "evaluate", seen)
     device = BesideDevice(room=60)
@@ -293,7 +293,7 @@ def test_the_work_is_told_the_place_in_the_corpus_of_what_is_placed_beside(five)
 def test_any_error_of_the_work_is_waited_for(five, factors, monkeypatch):
     begun = []  # one or two: the second may have begun when the first has failed
 
-    def fails(*_):
+    def fails(*_, **_options):
         begun.append(True)
         raise ZeroDivisionError
 

@@ -5,7 +5,7 @@ from numpy.polynomial import Chebyshev
 from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._backend import HOST, to_host
-from nnmf_topics.truncated_svd import _HIGHEST_DEGREE, _degree, _filtered, improved, truncated_svd
+from nnmf_topics.truncated_svd import _HIGHEST_DEGREE, _degree, _filtered, svd_from, truncated_svd
 
 
 def fading(m, n, lowest, seed=0):
@@ -25,7 +25,7 @@ def test_directions_are_improved_to_the_largest_singular_values_and_vectors(stor
     X, s = fading(*shape, lowest=1e-6)
     rank = min(10, *shape)
     start = directions(shape, rank + 10)
-    found = improved(store.data(X), store.xp.put(start))
+    found = svd_from(store.data(X), store.xp.put(start))
     U, values, Vt = map(to_host, found)
     np.testing.assert_allclose(values[:rank], s[:rank], rtol=1e-6)
     best = (U[:, :rank] * values[:rank]) @ Vt[:rank]
@@ -33,9 +33,9 @@ def test_directions_are_improved_to_the_largest_singular_values_and_vectors(stor
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-6), (np.float32, 0.05)])
-def test_small_singular_values_are_not_lost_beside_a_large_one(dtype, rtol):
+def test_singular_values_that_fade_fast_are_found(dtype, rtol):
     X, s = fading(80, 60, lowest=1e-10)
-    _, values, _ = improved(X.astype(dtype), directions(X.shape, 30, dtype))
+    _, values, _ = svd_from(X.astype(dtype), directions(X.shape, 30, dtype))
     np.testing.assert_allclose(values[:25], s[:25], rtol=rtol)
 
 
@@ -53,12 +53,25 @@ def test_values_that_fade_slowly_are_found_as_by_thirty_power_iterations(dtype, 
     assert draws[0].random_sample() == draws[1].random_sample()
 
 
-@pytest.mark.parametrize("unit", [2.0**-60, 2.0**60])
+@pytest.mark.parametrize(("dtype", "largest"), [(np.float32, 1e5), (np.float64, 1e10)])
+@pytest.mark.parametrize("shape", [(400, 300), (300, 400)])
+def test_what_is_small_is_not_lost_beside_a_single_large_value(dtype, largest, shape):
+    s = np.geomspace(1, 0.05, min(shape))
+    U, _, Vt = np.linalg.svd(fading(*shape, lowest=0.05)[0], full_matrices=False)
+    s[0] = largest
+    X, k = ((U * s) @ Vt).astype(dtype), 20
+    found = truncated_svd(X, k, np.random.RandomState(0), HOST)
+    missing = k - np.linalg.norm(U[:, :k].T @ found[0]) ** 2  # a sum of squared sines
+    assert missing < 0.03
+    np.testing.assert_allclose(found[1], s[:k], rtol=0.01)
+
+
+@pytest.mark.parametrize("unit", [2.0**-100, 2.0**60, 2.0**118])
 def test_the_singular_vectors_do_not_depend_on_the_unit(unit):
     X = fading(80, 60, lowest=0.01)[0].astype(np.float32)
     start = directions(X.shape, 20, np.float32)
-    U, s, Vt = improved(X, start)
-    again = improved(X * np.float32(unit), start)
+    U, s, Vt = svd_from(X, start)
+    again = svd_from(X * np.float32(unit), start)
     np.testing.assert_allclose(again[1], s * unit, rtol=1e-5)
     np.testing.assert_allclose(np.abs(np.sum(U[:, :10] * again[0][:, :10], axis=0)), 1, rtol=1e-3)
     np.testing.assert_allclose(np.abs(np.sum(Vt[:10] * again[2][:10], axis=1)), 1, rtol=1e-3)
@@ -103,8 +116,13 @@ def test_the_filter_is_a_chebyshev_polynomial(most):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_degree_leaves_what_is_small_above_rounding(dtype):
     eps = np.finfo(dtype).eps
-    for most in np.geomspace(1, 1 / eps, 9):
-        degree = _degree(np.array([1, most], dtype))
-        assert degree == 1 or (4 * most) ** degree <= 1.01 / eps
-        assert (4 * most) ** (degree + 1) > 0.99 / eps
-    assert _degree(np.zeros(2, dtype)) == _degree(np.array([-eps, 1], dtype)) == 1
+    for ratio in np.geomspace(1, 1 / eps, 9):
+        degree = _degree(np.array([1, ratio], dtype), 100)
+        assert (4 * ratio) ** degree <= 1.01 / eps
+        assert degree == _HIGHEST_DEGREE or (4 * ratio) ** (degree + 1) > 0.99 / eps
+    assert _degree(np.zeros(2, dtype), 4) == _degree(np.array([-eps, 1], dtype), 4) == 0
+
+
+def test_degrees_are_about_equal_to_the_last():
+    squares = np.array([1.0, 2.0])
+    assert [_degree(squares, most) for most in range(1, 10)] == [1, 2, 3, 4, 3, 3, 4, 4, 3]
