@@ -8,7 +8,7 @@ from nnmf_topics._backend import HOST, Device
 from nnmf_topics._typing import Matrix
 from nnmf_topics.truncated_svd import truncated_svd
 
-_DIRECTIONS = 50
+_DIRECTIONS, _PRODUCTS = 50, 6  # more, for singular vectors that have converged, change nothing
 _SEEDS, _MOST_TRIES = 500, 10
 _POINTS, _POINTS_OF_A_CLUSTER = 2000, 50
 _ROUNDS = 50
@@ -38,7 +38,7 @@ def cluster_sums(
     documents.
     """
     rank = min(max(k, _DIRECTIONS), *X.shape)
-    _, s, Vt = truncated_svd(X, rank, random_state, device)
+    _, s, Vt = truncated_svd(X, rank, random_state, device, _PRODUCTS)
     points = s * Vt.T
     lengths = np.linalg.norm(points, axis=1)
     used = np.flatnonzero(lengths > np.finfo(lengths.dtype).eps * np.max(lengths, initial=0))

@@ -13,13 +13,17 @@ from nnmf_topics.products import accumulate, project
 Product = Callable[[Array], Array]
 
 _MORE = 10  # directions than are wanted, as scikit-learn has it
-_PRODUCTS = 14  # with X^T X; with fewer a start depends on luck, see scripts/RESULTS.md
+PRODUCTS = 14  # with X^T X; with fewer NNDSVD depends on luck, see scripts/RESULTS.md
 _FIRST = 2  # so many of them before the first filter, which needs values to begin with
 _HIGHEST_DEGREE = 4
 
 
 def truncated_svd(
-    X: Matrix, rank: int, random_state: np.random.RandomState, device: Device
+    X: Matrix,
+    rank: int,
+    random_state: np.random.RandomState,
+    device: Device,
+    products: int = PRODUCTS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return U (m, rank), s (rank,) and V^T (rank, n), the largest first, from random directions.
 
@@ -31,15 +35,17 @@ def truncated_svd(
     random_state : numpy.random.RandomState
     device : Device
         To compute on.
+    products : int
+        So many products with X^T X, one more for the values. After 14 they have nearly converged.
     """
     directions = random_state.normal(size=(min(X.shape), rank + _MORE)).astype(X.dtype)
     with device.active():
-        found = svd_from(device.put(X), device.put(directions))
+        found = svd_from(device.put(X), device.put(directions), products)
         U, s, Vt = map(to_host, found)
     return U[:, :rank], s[:rank], Vt[:rank]
 
 
-def svd_from(X: Matrix, Q: Array) -> tuple[Array, Array, Array]:
+def svd_from(X: Matrix, Q: Array, products: int = PRODUCTS) -> tuple[Array, Array, Array]:
     """Return the SVD of X in the space that some directions (min(m, n), rank) come to.
 
     Two power iterations (Halko, Martinsson and Tropp, "Finding structure with randomness", 2011),
@@ -60,9 +66,9 @@ def svd_from(X: Matrix, Q: Array) -> tuple[Array, Array, Array]:
     for _ in range(_FIRST):
         Q = _basis(back(_basis(there(Q))))
     done = _FIRST
-    while done < _PRODUCTS:
+    while done < products:
         Q = _basis(Q, orthonormal=True)
-        Q, degree = _filtered(Q, there, back, _PRODUCTS - done)
+        Q, degree = _filtered(Q, there, back, products - done)
         done += degree
     Q = _basis(there(Q), orthonormal=True)
     right, s, left = namespace(Q).linalg.svd(back(Q), full_matrices=False)
