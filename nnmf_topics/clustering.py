@@ -8,7 +8,8 @@ from nnmf_topics._backend import HOST, Device
 from nnmf_topics._typing import Matrix
 from nnmf_topics.truncated_svd import truncated_svd
 
-_DIRECTIONS, _PRODUCTS = 50, 6  # more, for singular vectors that have converged, change nothing
+_DIRECTIONS = 50
+_PRODUCTS = 6  # singular vectors that have converged make topics no better on average
 _SEEDS, _MOST_TRIES = 500, 10
 _POINTS, _POINTS_OF_A_CLUSTER = 2000, 50
 _ROUNDS = 50

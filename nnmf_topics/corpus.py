@@ -105,6 +105,7 @@ def count_terms(source: Source) -> int:
     largest = -1
     for first, documents in batches(source, _COUNTED_AT_ONCE):
         ids, _, _ = to_arrays(documents, first, _MOST_TERMS, np.float64)
+        del documents  # not to have two batches of bags at a time
         largest = max(largest, int(ids.max(initial=-1)))
     if largest < 0:
         raise ValueError("the corpus has no words: it is empty or all its documents are")

@@ -51,7 +51,7 @@ class Evaluation:
 
     def __iadd__(self, other: "Evaluation") -> "Evaluation":
         """Add, `data` in place: chunk by chunk it would be the memory of the terms anew."""
-        return self._plus(other, add_to(self.data, other.data))
+        return self._plus(other, add_to(whole(self.data), other.data))
 
     def whole(self) -> "Evaluation":
         """Return this with `data` made, to add others to."""

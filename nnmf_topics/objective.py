@@ -16,6 +16,8 @@ from nnmf_topics.nnls import Grams, grams_of
 from nnmf_topics.placement import Codes, PlacedChunks, Work
 from nnmf_topics.supervision import UNKNOWN, Head, Target, added, solved
 
+_CHUNKS_OF_A_BLOCK = 16
+
 
 class Objective:
     """The loss of all documents, those of a corpus and those of a memory.
@@ -57,6 +59,8 @@ class Objective:
         self.grams: list[Grams] = []
         self.heads: tuple[Head, ...] = ()
         self._labelled, self._scale = len(targets[0].labels) if targets else 0, 0.0
+        # Who reads a stream is busy anyway; else products are made sooner by several threads.
+        self._as_summands = not in_memory
         self._placed = PlacedChunks(chunks, device, in_memory)
 
     def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, Evaluation]:
@@ -64,14 +68,8 @@ class Objective:
         self.grams = [grams_of(A) for A in factors]
         if self.targets:
             self.heads = self._solved_heads(factors)
-        corpus: Evaluation | None = None
         self.documents = 0
-        for part, documents in self._placed.map(self._evaluating(factors, self.grams)):
-            if corpus is None:
-                corpus = part.whole()
-            else:
-                corpus += part
-            self.documents += documents
+        corpus = _sum_of(self._evaluations(factors))
         if corpus is None:
             raise ValueError("the corpus has no documents, or can be read only once: give a list")
         for target in self.targets:
@@ -91,11 +89,16 @@ class Objective:
             work = self._evaluating(list(factors), [grams_of(A) for A in factors])
             yield self._placed.one(work, number, on_host, documents).whole(), on_host.shape[1]
 
+    def _evaluations(self, factors: Sequence[Array]) -> Iterator[Evaluation]:
+        for part, documents in self._placed.map(self._evaluating(factors, self.grams)):
+            self.documents += documents
+            yield part
+
     def _evaluating(self, factors: Sequence[Array], grams: Sequence[Grams]) -> Work:
         def work(X: Matrix, near: Codes | None, documents: slice) -> tuple[Evaluation, Codes]:
             more = partial(added, self.heads, documents=documents) if self.heads else None
-            norm = squared_norm(X)
-            return evaluate(factors, X, norm, self.loss, near, grams, more, as_summand=True)
+            norm, as_summand = squared_norm(X), self._as_summands
+            return evaluate(factors, X, norm, self.loss, near, grams, more, as_summand)
 
         return work
 
@@ -119,3 +122,21 @@ class Objective:
             solved(target, np.concatenate(parts, axis=1), self._scale)
             for target, parts in zip(self.targets, codes, strict=True)
         )
+
+
+def _sum_of(parts: Iterable[Evaluation]) -> Evaluation | None:
+    """Add up the evaluations of chunks, in blocks: what is small is lost beside a large sum."""
+    total: Evaluation | None = None
+    block: Evaluation | None = None
+    for number, part in enumerate(parts, 1):
+        block = _plus(block, part)
+        if number % _CHUNKS_OF_A_BLOCK == 0:
+            total, block = _plus(total, block), None
+    return total if block is None else _plus(total, block)
+
+
+def _plus(total: Evaluation | None, part: Evaluation) -> Evaluation:
+    if total is None:
+        return part.whole()
+    total += part
+    return total

@@ -5,7 +5,8 @@ place of SciPy's, which keep sums in memory and not in registers: A^T X takes ha
 less, X S^T half to three quarters. On a GPU kernels in CUDA take the place of cuSPARSE.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,7 @@ from nnmf_topics._compiled import cuda_kernels_for, kernels_for
 from nnmf_topics._typing import Array, Matrix
 
 _FEWEST_TOPICS = 8  # that compiled loops are for
-_MUCH_LARGER = 4  # three times as large, they are added up a little faster by several threads
+_MUCH_LARGER = 4  # than its factors is a product that is not made
 
 
 def in_parts(X: Matrix, documents: int) -> list[Matrix]:
@@ -39,13 +40,14 @@ def project(A: Array, X: Matrix) -> Array:
 def accumulate(X: Matrix, S: Array) -> Array:
     """Return X S^T (m, k), for X (m, n) and S (k, n)."""
     if _kernels(X, S.T, X.shape[1]) is not None:
-        return add_to(np.zeros((X.shape[0], S.shape[0]), S.dtype), Unmade(X, S))
+        return _scattered(X, S, np.zeros((X.shape[0], S.shape[0]), S.dtype))
     if (cuda := _cuda_kernels(X, S.T, X.shape[1])) is not None:
         return cuda.accumulate(X, S.T)
     return X @ S.T
 
 
-class Unmade(NamedTuple):
+@dataclass(frozen=True)
+class Unmade:
     """X S^T as a summand that is not made: only what it is made of, which is far smaller."""
 
     X: Matrix
@@ -53,31 +55,38 @@ class Unmade(NamedTuple):
 
 
 def summand(X: Matrix, S: Array) -> Array | Unmade:
-    """Return X S^T for `add_to`: made, unless it is much larger than X and can be made in the sum.
+    """Return X S^T for `add_to`: made, unless it is much larger than X and S.
 
-    With many words the products of a few chunks would be most of the memory of a training, and to
-    add them up takes as long as to make them in the sum.
+    With many words the products of a few chunks would be most of the memory of a training. They
+    are made in their sum then, where loops are compiled that do.
     """
     if _kernels(X, S.T, X.shape[1]) is None:
         return accumulate(X, S)
-    numbers_of_X = 2 * X.nnz  # values and indices
-    much_larger = X.shape[0] * S.shape[0] > _MUCH_LARGER * numbers_of_X
+    of_factors = 2 * X.nnz + S.size  # values, indices and codes
+    much_larger = X.shape[0] * S.shape[0] > _MUCH_LARGER * of_factors
     return Unmade(X, S) if much_larger else accumulate(X, S)
 
 
 def whole(product: Array | Unmade) -> Array:
     """Return a summand as an array."""
-    return accumulate(*product) if isinstance(product, Unmade) else product
+    return accumulate(product.X, product.S) if isinstance(product, Unmade) else product
 
 
 def add_to(total: Array, product: Array | Unmade) -> Array:
     """Add a summand to a sum, in place."""
-    if not isinstance(product, Unmade):
-        total += product
-        return total
-    X, S = product
-    kernels = _kernels(X, S.T, X.shape[1])
-    kernels.scatter(X.data, X.indices, X.indptr, np.ascontiguousarray(S.T), total)
+    if isinstance(product, Unmade):
+        X, S = product.X, product.S
+        fits = total.shape == (X.shape[0], S.shape[0]) and total.dtype == S.dtype
+        if fits and total.flags.c_contiguous and _kernels(X, S.T, X.shape[1]) is not None:
+            return _scattered(X, S, total)
+    total += whole(product)
+    return total
+
+
+def _scattered(X: Matrix, S: Array, total: np.ndarray) -> np.ndarray:
+    """Add X S^T to a sum that is in rows, by compiled loops."""
+    codes = np.ascontiguousarray(S.T)
+    _kernels(X, codes, X.shape[1]).scatter(X.data, X.indices, X.indptr, codes, total)
     return total
 
 

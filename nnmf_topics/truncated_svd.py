@@ -36,7 +36,8 @@ def truncated_svd(
     device : Device
         To compute on.
     products : int
-        So many products with X^T X, one more for the values. After 14 they have nearly converged.
+        So many products with X^T X, at least two; one more is for the values. By default the
+        vectors have nearly converged.
     """
     directions = random_state.normal(size=(min(X.shape), rank + _MORE)).astype(X.dtype)
     with device.active():

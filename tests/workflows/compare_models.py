@@ -64,5 +64,9 @@ itself, itself_annotation = good_lda_model.diff(
 )
 diagonal, no_annotation = good_lda_model.diff(model, diagonal=True, annotation=False)
 one_to_one, _ = good_lda_model.diff(good_lda_model, distance="jensen_shannon", diagonal=True)
-common_words, different_words = annotation[0][0]
 diff_topics = np.unravel_index(mdiff.argmin(), mdiff.shape)
+# The pair of topics that has most to tell: words in common, and others.
+common_words, different_words = max(
+    (pair for row in annotation for pair in row), key=lambda pair: min(map(len, pair))
+)
+)
