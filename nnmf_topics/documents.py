@@ -155,9 +155,11 @@ def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> No
         raise TypeError(f"document {number} is not a bag of words but {kind}; {_DOC2BOW}")
     for pair in document:
         if not _is_pair(pair):
+            lone = _is_pair(document) and all(isinstance(x, _REAL) for x in document)
+            remedy = "for a single document give [document]" if lone else _DOC2BOW
             raise TypeError(
                 f"document {number} is not a bag of words: its element {pair!r:.60} is not a "
-                f"(term id, count) pair; {_DOC2BOW}"
+                f"(term id, count) pair; {remedy}"
             )
         term, weight = pair
         _check_pair(term, weight, f"document {number}", num_terms, largest_weight(dtype))

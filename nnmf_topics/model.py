@@ -521,5 +521,6 @@ def _refuse_one_shot(corpus: Source, passes: int | None) -> None:
     if is_one_shot(corpus) and passes != 1:
         raise ValueError(
             f"a one-shot iterator can be read once, but passes={passes}: give passes=1, or a "
-            "corpus that can be read again, such as a list"
+            "corpus that can be read again, such as a list, a class with __iter__, or the function "
+            "that makes the iterator"
         )

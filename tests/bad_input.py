@@ -65,4 +65,4 @@ DOCUMENTS = {
     "array_of_counts": np.array([0, 1, 2]),
 }
 
-REMEDY = r"doc2bow|dictionary|drop or mend|items\(\)"
+REMEDY = r"doc2bow|dictionary|drop or mend|items\(\)|give \[document\]"

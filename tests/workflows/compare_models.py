@@ -69,4 +69,3 @@ diff_topics = np.unravel_index(mdiff.argmin(), mdiff.shape)
 common_words, different_words = max(
     (pair for row in annotation for pair in row), key=lambda pair: min(map(len, pair))
 )
-)
