@@ -55,7 +55,7 @@ def read_chunks(
         return
     for first, documents in batches(source, chunksize):
         chunk = to_matrix(documents, first, num_terms, dtype)
-        del documents  # bags take ten times the memory of the chunk
+        del documents  # bags take many times the memory of the chunk
         yield chunk
 
 
