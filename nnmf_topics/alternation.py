@@ -34,37 +34,65 @@ def alternate(
     Parameters
     ----------
     X : Matrix (m, documents)
-    A : Array (m, k) in normal form
+    A : Array (m, k) in normal form, or a stack (r, m, k) of starts for a dense X: small ones take
+        less time together than one after the other
     steps : int
     part : int
-        So many documents at a time; all of them on a GPU.
+        So many documents at a time; all of them on a GPU, and for a stack.
 
     Returns
     -------
-    The factor (m, k) in normal form, and its codes (k, documents).
+    The factor (m, k) in normal form, and its codes (k, documents); or stacks of either.
     """
     xp = namespace(A)
     zero = xp.zeros(1, dtype=A.dtype, device=device_of(A))
-    data = _Parts(X, X.shape[1] if on_gpu(A) else part)
+    one = xp.ones(A.shape[:-2], dtype=A.dtype, device=device_of(A))  # for each of a stack
+    data: _Parts | _Whole = _Whole(X)
+    if A.ndim == 2:
+        data = _Parts(X, X.shape[1] if on_gpu(A) else part)
     codes: Array | None = None
-    ahead, lowest, momentum = A, float("inf"), 1.0
+    ahead, lowest, momentum = A, None, one
     for _ in range(steps):
-        gram = ahead.T @ ahead
+        gram = _transposed(ahead) @ ahead
         codes = data.codes(ahead, gram, codes, _SWEEPS)
         XS, SS = data.sums(codes)
-        error = inner(gram, SS) - 2 * inner(ahead.T, XS.T)
-        momentum = 1.0 if error > lowest else (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        lowest = float(error)
-        moved = kept_alive(coordinate_descent(SS, XS.T, ahead.T, _SWEEPS).T, ahead)
-        beyond = (momentum - 1) / (momentum + 1)
+        error = inner(gram, SS) - 2 * inner(_transposed(ahead), _transposed(XS))
+        further = (1 + xp.sqrt(1 + 4 * momentum**2)) / 2
+        momentum = further if lowest is None else xp.where(error > lowest, one, further)
+        lowest = error
+        moved = coordinate_descent(SS, _transposed(XS), _transposed(ahead), _SWEEPS)
+        moved = kept_alive(_transposed(moved), ahead)
+        beyond = ((momentum - 1) / (momentum + 1))[..., None, None]
         ahead = moved * (1 + beyond)
         ahead -= beyond * A
         ahead = kept_alive(xp.maximum(ahead, zero), moved)
         A = moved
     lengths = column_lengths(A)
     A = unit_columns(A)
-    codes = None if codes is None else codes * lengths[:, None]
-    return A, data.codes(A, A.T @ A, codes, _LAST_SWEEPS)
+    codes = None if codes is None else codes * lengths[..., None]
+    return A, data.codes(A, _transposed(A) @ A, codes, _LAST_SWEEPS)
+
+
+def _transposed(A: Array) -> Array:
+    return namespace(A).matrix_transpose(A)
+
+
+class _Whole:
+    """A dense matrix, for a stack of factors."""
+
+    def __init__(self, X: Array) -> None:
+        self._X = X
+
+    def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:
+        """Codes (r, k, documents), improved from those near, or from zero."""
+        # In memory documents follow each other, as they do with one factor.
+        rhs = _transposed(_transposed(self._X) @ A)
+        start = namespace(A).zeros_like(rhs) if near is None else near
+        return coordinate_descent(gram, rhs, start, sweeps)
+
+    def sums(self, S: Array) -> tuple[Array, Array]:
+        """X S^T (r, m, k) and S S^T (r, k, k)."""
+        return self._X @ _transposed(S), S @ _transposed(S)
 
 
 class _Parts:

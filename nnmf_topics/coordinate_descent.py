@@ -5,6 +5,7 @@ where a start is made. (Cichocki and Phan, "Fast local algorithms for large scal
 and tensor factorizations", 2009.)
 """
 
+import math
 from collections import deque
 from functools import partial
 from typing import Any
@@ -21,47 +22,52 @@ _ENTRIES_OF_A_THREAD = 2**19
 
 
 def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
-    """Lower <S, gram S> / 2 - <rhs, S> over S >= 0.
+    """Lower <S, gram S> / 2 - <rhs, S> over S >= 0, for one problem or a stack of them.
 
     A sweep minimises over one row after the other, exactly, the other rows held:
     S_j = max(0, c_j + sum_i N_ji S_i), N = I - gram / diag(gram) by rows and c = rhs / diag(gram).
 
     Parameters
     ----------
-    gram : Array of shape (k, k), positive semidefinite
-    rhs : Array of shape (k, n)
-    start : Array of shape (k, n)
+    gram : Array of shape (..., k, k), positive semidefinite
+    rhs : Array of shape (..., k, n)
+    start : Array of shape (..., k, n)
     sweeps : int
 
     Returns
     -------
-    Array of shape (k, n), nonnegative. A row without curvature stays as it is.
+    Array of shape (..., k, n), nonnegative. A row without curvature stays as it is.
     """
     kernels = kernels_for(gram, rhs)
+    if kernels is not None and gram.ndim > 2:
+        return _each(kernels.descend, gram, rhs.mT, start.mT, sweeps).mT
     if kernels is not None:
         descend = partial(kernels.descend, np.ascontiguousarray(gram))
         return _on_threads(descend, rhs.T, start.T, sweeps).T
-    if (cuda := cuda_kernels_for(gram, rhs, start, topics=gram.shape[0])) is not None:
+    cuda = cuda_kernels_for(gram, rhs, start, topics=gram.shape[-1])
+    if cuda is not None and gram.ndim == 2:
         return cuda.descend(gram, rhs.T, start.T, sweeps).T
     xp = namespace(gram, rhs)
     diagonal = xp.linalg.diagonal(gram)
     curved = diagonal > 1 / xp.finfo(gram.dtype).max  # its inverse has to be finite too
-    diagonal = xp.where(curved, diagonal, xp.full_like(diagonal, xp.inf))[:, None]
-    N = xp.eye(gram.shape[0], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
+    diagonal = xp.where(curved, diagonal, xp.full_like(diagonal, xp.inf))[..., None]
+    N = xp.eye(gram.shape[-1], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
     zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
     # Rows have to be contiguous, whatever the order of what is given.
     constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
-    constant[:, :], S[:, :] = rhs / diagonal, start
-    k, n = rhs.shape
+    constant[...], S[...] = rhs / diagonal, start
+    *stack, k, n = rhs.shape
     # Columns do not interact.
-    width = max(n if on_gpu(rhs) else _ENTRIES_OF_A_THREAD // max(k, 1), 1)
+    rows = math.prod((*stack, k))
+    width = max(n if on_gpu(rhs) else _ENTRIES_OF_A_THREAD // max(rows, 1), 1)
 
     def lower(first: int) -> None:
         columns = slice(first, min(first + width, n))
-        block, least = S[:, columns], constant[:, columns]
+        block, least = S[..., columns], constant[..., columns]
         for _ in range(sweeps):
             for j in range(k):
-                block[j, :] = xp.maximum(least[j, :] + N[j, :] @ block, zero)
+                others = (N[..., j : j + 1, :] @ block)[..., 0, :]
+                block[..., j, :] = xp.maximum(least[..., j, :] + others, zero)
 
     places = range(0, n, width)
     deque(map(lower, places) if on_gpu(rhs) else HOST_THREADS.map(lower, places), maxlen=0)
@@ -88,6 +94,16 @@ def descend_columns(A: Array, data: Array, mix: Array, H: Array, sweeps: int) ->
         return coordinate_descent(H, rhs.T, A.T, sweeps).T
     H, mix = np.ascontiguousarray(H), np.ascontiguousarray(mix)
     return _on_threads(partial(kernels.descend_rows, H, mix), data, A, sweeps)
+
+
+def _each(descend: Any, grams: Array, given: Array, start: Array, sweeps: int) -> Array:
+    """Descend by compiled loops for every Gram matrix of a stack, on rows (r, n, k)."""
+    grams, given, near = map(np.ascontiguousarray, (grams, given, start))
+    S = np.empty_like(given)
+    for problem in zip(grams, given, near, S, strict=True):
+        *arrays, moved = problem
+        descend(*arrays, sweeps, moved)
+    return S
 
 
 def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _ALTERNATIONS_OF_CLUSTERS = 6
 _EVENNESS, _EVENNESS_OF_CLUSTERS = 0.1, 0.2
-_RESTARTS = 20  # of an upper layer
+_RESTARTS = 40  # of an upper layer
 
 Start = Callable[[Matrix, Sequence[int], np.random.RandomState, Device], list[np.ndarray]]
 

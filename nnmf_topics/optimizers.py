@@ -28,13 +28,13 @@ def unit_columns(A: Array, former: Array | None = None) -> Array:
 
     Parameters
     ----------
-    A : Array of shape (m, k), nonnegative
-    former : Array of shape (m, k), optional
+    A : Array of shape (..., m, k), nonnegative
+    former : Array of the same shape, optional
         In normal form, what A was before a step. A column that the step has made all zero could
         never return. A is not needed any more then, and may be overwritten.
     """
     kernels = kernels_for(A)
-    if kernels is not None:
+    if kernels is not None and A.ndim == 2:
         rows = np.ascontiguousarray(A)
         scaled = np.empty_like(rows) if former is None else rows
         if kernels.to_unit_columns(rows, scaled):
@@ -42,7 +42,7 @@ def unit_columns(A: Array, former: Array | None = None) -> Array:
     A = A if former is None else kept_alive(A, former)
     scaled = namespace(A).empty(A.shape, dtype=A.dtype, device=device_of(A))
     # In rows, as sparse products read them: they would copy anything else, chunk by chunk.
-    scaled[:, :] = A / column_lengths(A)
+    scaled[...] = A / column_lengths(A)[..., None, :]
     return scaled
 
 
@@ -54,9 +54,9 @@ def column_lengths(A: Array) -> Array:
         if xp.all(squares > 1e-18):
             return xp.sqrt(squares)
     # Squares of very large or small entries over- or underflow in single precision.
-    largest = xp.max(xp.abs(A), axis=0)
+    largest = xp.max(xp.abs(A), axis=-2)
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
-    squares = column_sums((A / largest) ** 2)
+    squares = column_sums((A / largest[..., None, :]) ** 2)
     return largest * xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
 
 
@@ -175,4 +175,4 @@ def kept_alive(moved: Array, A: Array) -> Array:
     """Leave a column as it was where the step would make it all zero: it could never return."""
     xp = namespace(A)
     alive = column_sums(moved) > 0
-    return moved if bool(xp.all(alive)) else xp.where(alive, moved, A)
+    return moved if bool(xp.all(alive)) else xp.where(alive[..., None, :], moved, A)

@@ -8,13 +8,13 @@ from nnmf_topics._typing import Array
 
 
 def column_sums(A: Array) -> Array:
-    """Sum the columns of a tall array."""
+    """Sum the columns of a tall array, or of each of a stack of them."""
     if isinstance(A, np.ndarray):  # several times as fast as `sum` where rows are contiguous
-        return np.einsum("ij->j", A)
+        return np.einsum("...ij->...j", A)
     xp = namespace(A)
     if on_gpu(A):  # CuPy's sum has a block for a column, however tall
-        return xp.ones(A.shape[0], dtype=A.dtype) @ A
-    return xp.sum(A, axis=0)
+        return xp.ones(A.shape[-2], dtype=A.dtype) @ A
+    return xp.sum(A, axis=-2)
 
 
 def column_dots(A: Array, B: Array) -> Array:
@@ -26,10 +26,13 @@ def column_dots(A: Array, B: Array) -> Array:
 
 
 def inner(A: Array, B: Array) -> Array:
-    """Sum of the products of the entries, in double precision but for a few at a time."""
+    """Sum of the products of the entries, in double precision but for a few at a time.
+
+    Of stacks of matrices, one sum for each.
+    """
     kernels = kernels_for(A, B)
-    if kernels is None or A.shape != B.shape:
+    if kernels is None or A.shape != B.shape or A.ndim > 2:
         xp = namespace(A, B)
-        return xp.sum(A * B, dtype=xp.float64)
+        return xp.sum(A * B, axis=(-2, -1) if A.ndim > 2 else None, dtype=xp.float64)
     # Transposed, arrays of documents are contiguous.
     return np.asarray(kernels.inner(np.ascontiguousarray(A.T), np.ascontiguousarray(B.T)))

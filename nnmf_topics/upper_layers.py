@@ -1,6 +1,6 @@
 """The start of the layers above the finest, from its codes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
 
 _LEAST_GAIN = 1e-4  # of all squares; less would let rounding decide between equals
 _TRIED_ON = 2000
+_ENTRIES_AT_ONCE = 2**20  # of codes
 _FINALISTS, _ALTERNATIONS_OF_FINALISTS = 3, 10
 
 
@@ -93,14 +94,7 @@ def restarted(
     tried_on = signal
     if not few:
         tried_on = signal.of_documents(random_state.choice(documents, _TRIED_ON, replace=False))
-
-    def tried() -> tuple[Fit, float]:
-        start = random_state.random_sample(found[0].shape).astype(signal.S.dtype)
-        fit = alternate(tried_on.S, unit_columns(start), ALTERNATIONS)
-        return fit, tried_on.error(fit)
-
-    # One after the other: on several threads such small ones wait for Python's lock.
-    fits = [tried() for _ in range(restarts)]
+    fits = list(_tried(tried_on, found[0].shape, random_state, restarts))
     if not few:
         # Starts of about the same error have come to the same end.
         different: dict[float, Fit] = {}
@@ -114,3 +108,15 @@ def restarted(
         if error < lowest - least:
             best, lowest = fit, error
     return best
+
+
+def _tried(
+    signal: Signal, shape: tuple[int, ...], random_state: np.random.RandomState, restarts: int
+) -> Iterator[tuple[Fit, float]]:
+    """Yield fits from random starts, and their errors; many small ones are made together."""
+    at_once = max(_ENTRIES_AT_ONCE // (signal.S.shape[1] * shape[1]), 1)
+    for first in range(0, restarts, at_once):
+        number = min(at_once, restarts - first)
+        starts = random_state.random_sample((number, *shape)).astype(signal.S.dtype)
+        fits = alternate(signal.S, unit_columns(starts), ALTERNATIONS)
+        yield from ((fit, signal.error(fit)) for fit in zip(*fits, strict=True))

@@ -179,6 +179,23 @@ def test_alternating_steps_on_parts_are_those_on_the_whole(store):
     np.testing.assert_allclose(to_host(joined), to_host(codes), atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_each_start_of_a_stack_goes_as_it_would_alone(xp, dtype):
+    X = random_data(4, 12, 30).astype(dtype)
+    starts = np.random.RandomState(5).rand(6, 12, 4).astype(dtype)
+    starts[1, :, 2] = 0
+    starts[2, :, 1] = starts[2, :, 0]
+    starts = unit_columns(starts)
+    data = xp.put(X)
+    A, S = map(to_host, alternate(data, xp.put(starts), 20))
+    alone = [tuple(map(to_host, alternate(data, xp.put(start), 20))) for start in starts]
+    assert A.dtype == S.dtype == dtype
+    atol = 1e-8 if dtype is np.float64 else 2e-3
+    for found, codes, (expected, exact) in zip(A, S, alone, strict=True):
+        np.testing.assert_allclose(found, expected, atol=atol)
+        np.testing.assert_allclose(codes, exact, atol=atol)
+
+
 def test_the_codes_of_alternating_steps_are_nearly_those_of_the_factor(store):
     X = random_data(3, 30, 40)
     A, data = store.xp.put(unit_columns(nndsvd(X, 4, np.random.RandomState(0)))), store.data(X)
@@ -247,8 +264,8 @@ def test_of_different_restarts_on_a_part_the_best_for_all_documents_is_taken(mon
     S = np.tile(np.eye(3), 2000) * lengths
     best_for_part, between, best_for_all = (np.eye(3)[:, pair] for pair in ([0, 1], [0, 2], [1, 2]))
     random_state = FirstDocuments(0)
-    draws = iter([*[best_for_part] * 4, between, best_for_all])
-    monkeypatch.setattr(random_state, "random_sample", lambda _shape: next(draws), raising=False)
+    draws = np.stack([*[best_for_part] * 4, between, best_for_all])
+    monkeypatch.setattr(random_state, "random_sample", lambda _shape: draws, raising=False)
     with Device("cpu").active():
         found, _ = restarted(plain(S), (between, np.zeros((2, 6000))), random_state, restarts=6)
     np.testing.assert_array_equal(found, best_for_all)
@@ -277,6 +294,17 @@ def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
         gains.append(1 - errors[0] / errors[1])
     assert min(gains) > -1e-4
     assert max(gains) > 2e-3
+
+
+def test_restarts_that_do_not_go_together_are_the_same(monkeypatch):
+    S = random_data(3, 9, 80, density=0.3)
+    poor = unit_columns(np.ones((9, 4))), np.zeros((4, 80))
+    with Device("cpu").active():
+        together = restarted(plain(S), poor, np.random.RandomState(1), restarts=7)
+        monkeypatch.setattr("nnmf_topics.upper_layers._ENTRIES_AT_ONCE", 3 * 4 * 80)
+        apart = restarted(plain(S), poor, np.random.RandomState(1), restarts=7)
+    for found, expected in zip(apart, together, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_the_layerwise_start_restarts_its_upper_layers():
