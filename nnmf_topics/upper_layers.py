@@ -83,28 +83,23 @@ def restarted(
 ) -> Fit:
     """Return the best of some random starts if it fits the documents better than what was found.
 
-    Of many documents they are tried on a part; what that prefers is not always better for all, so
-    that the best few different ones go on to all of them.
+    Of many documents they are tried on a part. What that prefers is not always better for all, nor
+    the best after a few steps after more: so that the best few different ones go on.
     """
     least = _LEAST_GAIN * signal.size()
     if least == 0:
         return found
-    documents = signal.S.shape[1]
-    few = documents <= _TRIED_ON
-    tried_on = signal
-    if not few:
+    documents, tried_on = signal.S.shape[1], signal
+    if documents > _TRIED_ON:
         tried_on = signal.of_documents(random_state.choice(documents, _TRIED_ON, replace=False))
-    fits = list(_tried(tried_on, found[0].shape, random_state, restarts))
-    if not few:
-        # Starts of about the same error have come to the same end.
-        different: dict[float, Fit] = {}
-        for fit, error in fits:
-            different.setdefault(error // least, fit)
-        finalists = [different[error][0] for error in sorted(different)[:_FINALISTS]]
-        finals = (alternate(signal.S, A, _ALTERNATIONS_OF_FINALISTS) for A in finalists)
-        fits = [(fit, signal.error(fit)) for fit in finals]
+    # Starts of about the same error have come to the same end.
+    ends: dict[float, np.ndarray] = {}
+    for (A, _), error in _tried(tried_on, found[0].shape, random_state, restarts):
+        ends.setdefault(error // least, A)
     best, lowest = found, signal.error(found)
-    for fit, error in fits:
+    for end in sorted(ends)[:_FINALISTS]:
+        fit = alternate(signal.S, ends[end], _ALTERNATIONS_OF_FINALISTS)
+        error = signal.error(fit)
         if error < lowest - least:
             best, lowest = fit, error
     return best
