@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from nnmf_topics._backend import HOST, device_of, namespace, on_gpu
+from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
@@ -45,7 +46,6 @@ def alternate(
     The factor (m, k) in normal form, and its codes (k, documents); or stacks of either.
     """
     xp = namespace(A)
-    zero = xp.zeros(1, dtype=A.dtype, device=device_of(A))
     one = xp.ones(A.shape[:-2], dtype=A.dtype, device=device_of(A))  # for each of a stack
     data: _Parts | _Whole = _Whole(X)
     if A.ndim == 2:
@@ -62,15 +62,23 @@ def alternate(
         lowest = error
         moved = coordinate_descent(SS, _transposed(XS), _transposed(ahead), _SWEEPS)
         moved = kept_alive(_transposed(moved), ahead)
-        beyond = ((momentum - 1) / (momentum + 1))[..., None, None]
-        ahead = moved * (1 + beyond)
-        ahead -= beyond * A
-        ahead = kept_alive(xp.maximum(ahead, zero), moved)
+        ahead = kept_alive(_extrapolated(moved, A, (momentum - 1) / (momentum + 1)), moved)
         A = moved
     lengths = column_lengths(A)
     A = unit_columns(A)
     codes = None if codes is None else codes * lengths[..., None]
     return A, data.codes(A, _transposed(A) @ A, codes, _LAST_SWEEPS)
+
+
+def _extrapolated(moved: Array, A: Array, share: Array) -> Array:
+    """Return max(0, moved + share (moved - A))."""
+    kernels = kernels_for(moved, A)
+    if kernels is not None and A.ndim == 2:
+        arrays = map(np.ascontiguousarray, (moved, A))
+        return kernels.extrapolated(*arrays, float(share))
+    xp = namespace(A)
+    ahead = moved + share[..., None, None] * (moved - A)
+    return xp.maximum(ahead, xp.zeros(1, dtype=A.dtype, device=device_of(A)))
 
 
 def _transposed(A: Array) -> Array:

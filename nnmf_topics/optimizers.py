@@ -18,6 +18,7 @@ from nnmf_topics.reductions import column_dots, column_sums
 
 _SWEEPS = 2
 _INNER_STEPS = 30
+_ENOUGH_ROWS = 500  # to see, nearly always, that all columns have something
 _FEW_TOPICS = 128  # so many steps on less are done in less time than a GPU takes to begin them
 _STEPS_HELD, _SMALLEST_SCALE_HELD = 20, 0.01
 _GROWTH, _SHRINKAGE, _LARGEST_SCALE, _SMALLEST_SCALE = 1.1, 0.5, 2.0, 1e-4
@@ -174,5 +175,8 @@ def _accelerated(D: Array, G: Array, L: Array, H: Array, lowest: Array) -> Array
 def kept_alive(moved: Array, A: Array) -> Array:
     """Leave a column as it was where the step would make it all zero: it could never return."""
     xp = namespace(A)
+    some = moved[..., : min(_ENOUGH_ROWS, moved.shape[-2]), :]
+    if xp.all(column_sums(some) > 0):
+        return moved
     alive = column_sums(moved) > 0
     return moved if bool(xp.all(alive)) else xp.where(alive[..., None, :], moved, A)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from nnmf_topics import coordinate_descent as coordinate_descent_module
 from nnmf_topics._backend import HOST, Device, to_host
 from nnmf_topics._compiled import kernels_for
+from nnmf_topics.alternation import alternate
 from nnmf_topics.coordinate_descent import coordinate_descent, descend_columns
 from nnmf_topics.initializers import initialize
 from nnmf_topics.nnls import nnls
@@ -64,6 +65,16 @@ def test_sweeps_are_those_of_the_array_functions(by_calls, dtype, rtol):
         found = coordinate_descent(*arguments)
         assert found.dtype == dtype
         np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
+
+
+@DTYPES
+def test_alternating_steps_are_those_of_the_array_functions(by_calls, dtype, rtol):
+    for A, X in problems(dtype):
+        arguments = (X, unit_columns(A), 4)
+        pairs = zip(alternate(*arguments), by_calls(alternate, *arguments), strict=True)
+        for found, expected in pairs:
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
 
 
 @DTYPES

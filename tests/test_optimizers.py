@@ -5,7 +5,7 @@ from nnmf_topics._backend import to_host
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import nnls
-from nnmf_topics.optimizers import GramDescent, _at_least_rounding, unit_columns
+from nnmf_topics.optimizers import GramDescent, _at_least_rounding, kept_alive, unit_columns
 
 LOSSES = ("layerwise", "energy", "reconstruction")
 WIDTHS = {1: (5,), 2: (6, 3), 3: (6, 4, 2), 4: (6, 4, 3, 2)}
@@ -33,6 +33,17 @@ def test_unit_columns_by_hand(xp):
     A = np.array([[3.0, 0.0, 2.0], [4.0, 0.0, 0.0]])
     expected = np.array([[0.6, 0.0, 1.0], [0.8, 0.0, 0.0]])
     np.testing.assert_allclose(to_host(unit_columns(xp.put(A))), expected)
+
+
+def test_only_a_column_that_is_zero_everywhere_stays_as_it_was(xp):
+    moved, former = np.zeros((2, 1200, 3)), np.random.RandomState(0).rand(2, 1200, 3)
+    moved[0, 5], moved[1, 5, 0], moved[1, 1100, 1] = 1, 1, 1
+    expected = moved.copy()
+    expected[1, :, 2] = former[1, :, 2]
+    found = kept_alive(xp.put(moved), xp.put(former))
+    np.testing.assert_array_equal(to_host(found), expected)
+    found = kept_alive(xp.put(moved[1]), xp.put(former[1]))
+    np.testing.assert_array_equal(to_host(found), expected[1])
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e20, 1e30])

@@ -1,10 +1,10 @@
 """The inner loops of the solver, compiled by Numba.
 
-They do what `products`, `reductions`, `coordinate_descent`, `batched_systems`, `pivoting` and
-`optimizers` do by calls of array functions, which are their specification. Arrays of columns are
-transposed here, (columns, k): that is how sparse products leave them. Sweeps and systems are worked
-on for some columns at a time, the columns innermost, so that one instruction serves several in data
-that a cache holds. But columns never meet: no result depends on the others.
+They do what `products`, `reductions`, `coordinate_descent`, `alternation`, `batched_systems`,
+`pivoting` and `optimizers` do by calls of array functions, which are their specification. Arrays of
+columns are transposed here, (columns, k): that is how sparse products leave them. Sweeps and
+systems are worked on for some columns at a time, the columns innermost, so that one instruction
+serves several in data that a cache holds. But columns never meet: no result depends on the others.
 """
 
 from nnmf_topics._kernels.descent import (
@@ -12,6 +12,7 @@ from nnmf_topics._kernels.descent import (
     column_dots,
     descend,
     descend_rows,
+    extrapolated,
     inner,
     to_unit_columns,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "column_dots",
     "descend",
     "descend_rows",
+    "extrapolated",
     "factorise",
     "gather",
     "inner",

@@ -1,4 +1,4 @@
-"""The loops of `coordinate_descent`, of `reductions`, and of the step of `optimizers`."""
+"""The loops of `coordinate_descent`, `reductions`, `alternation`, and the step of `optimizers`."""
 
 from typing import Any
 
@@ -256,6 +256,16 @@ def to_unit_columns(A: Array, scaled: Array) -> bool:
     for t in range(whole, len(a)):
         b[t] = a[t] * factors[t - whole]
     return True
+
+
+@compiled
+def extrapolated(moved: Array, A: Array, share: float) -> Array:
+    """Return max(0, moved + share (moved - A)), all arrays contiguous."""
+    ahead, to, since = np.empty_like(moved), moved.ravel(), A.ravel()
+    target, further = ahead.ravel(), moved.dtype.type(share)
+    for t in range(len(target)):
+        target[t] = max(to[t] + further * (to[t] - since[t]), moved.dtype.type(0))
+    return ahead
 
 
 @compiled
