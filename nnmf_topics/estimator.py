@@ -1,6 +1,7 @@
 """`NeuralNMF`: the scikit-learn estimator, for samples and features of any nonnegative kind."""
 
 import logging
+import warnings
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any, Self
@@ -8,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -27,7 +29,7 @@ from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import forward
 from nnmf_topics.products import in_parts
 from nnmf_topics.supervision import UNKNOWN, Target
-from nnmf_topics.training import train
+from nnmf_topics.training import StopReason, train
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5
-        Stop when a pass lowers the loss by less than this share.
+        Stop when a pass lowers the loss by less than this share; 0 to make all passes.
     batch_size : int, default=2000
         Samples that are worked on at a time.
     label_layer : int, default=-1
@@ -157,6 +159,11 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ------
         ValueError, TypeError
             Naming what is wrong with X, y or a parameter.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss was still falling by more than `tol` after `max_iter` passes.
         """
         widths = opt.resolve_widths(self.n_components)
         for former in ("classes_", "coef_", "_classifier"):
@@ -174,17 +181,25 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 "takes long; give fewer",
                 *(widths[0], *data.shape),
             )
+        tol = opt.fraction("tol", self.tol)
         start = initialize(self.init, data, widths, check_random_state(self.random_state))
         state = train(
             in_parts(data, opt.whole("batch_size", self.batch_size, least=1)),
             start,
             loss=self.loss,
             passes=opt.whole("max_iter", self.max_iter),
-            tol=self.tol,
+            tol=tol,
             device=resolve_device(self.device),
             targets=targets,
             progress=bool(self.verbose),
         )
+        if state.history.stop_reason is StopReason.PASSES and tol > 0:
+            warnings.warn(
+                f"the loss still fell by more than tol={tol:g} a pass after "
+                f"max_iter={self.max_iter} passes: raise max_iter or tol, or give tol=0",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         self.factors_ = tuple(map(to_host, state.factors))
         self.history_, self.n_iter_ = state.history, state.history.passes
         self.layer_components_ = [

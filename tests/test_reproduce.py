@@ -189,6 +189,7 @@ def test_the_table_of_images_starts_with_the_bounds():
     assert len({line.count("|") for line in lines}) == 1
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_labels_that_are_not_known_change_nothing():
     X, y = reproduce_digits.images(60)
     known = synthetic.stratified(y, 0.5, 0)
