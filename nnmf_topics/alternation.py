@@ -15,7 +15,6 @@ from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
 from nnmf_topics.products import accumulate, in_parts, project
-from nnmf_topics.reductions import inner
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
 _DOCUMENTS_OF_A_PART = 2000
@@ -29,8 +28,8 @@ def alternate(
 
     Far cheaper than exact codes, and as good where they are only a start. The factor is
     extrapolated from one step to the next (Ang and Gillis, "Accelerating nonnegative matrix
-    factorization algorithms using extrapolation", 2019), from anew whenever the error rose. To be
-    called while the device is active.
+    factorization algorithms using extrapolation", 2019; some tens of steps do not need their
+    restarts). To be called while the device is active.
 
     Parameters
     ----------
@@ -45,21 +44,15 @@ def alternate(
     -------
     The factor (m, k) in normal form, and its codes (k, documents); or stacks of either.
     """
-    xp = namespace(A)
-    one = xp.ones(A.shape[:-2], dtype=A.dtype, device=device_of(A))  # for each of a stack
-    data: _Parts | _Whole = _Whole(X)
-    if A.ndim == 2:
-        data = _Parts(X, X.shape[1] if on_gpu(A) else part)
+    data: _Parts | _Whole
+    data = _Whole(X) if A.ndim > 2 else _Parts(X, X.shape[1] if on_gpu(A) else part)
     codes: Array | None = None
-    ahead, lowest, momentum = A, None, one
+    ahead, momentum = A, 1.0
     for _ in range(steps):
         gram = _transposed(ahead) @ ahead
         codes = data.codes(ahead, gram, codes, _SWEEPS)
         XS, SS = data.sums(codes)
-        error = inner(gram, SS) - 2 * inner(_transposed(ahead), _transposed(XS))
-        further = (1 + xp.sqrt(1 + 4 * momentum**2)) / 2
-        momentum = further if lowest is None else xp.where(error > lowest, one, further)
-        lowest = error
+        momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         moved = coordinate_descent(SS, _transposed(XS), _transposed(ahead), _SWEEPS)
         moved = kept_alive(_transposed(moved), ahead)
         ahead = kept_alive(_extrapolated(moved, A, (momentum - 1) / (momentum + 1)), moved)
@@ -70,14 +63,14 @@ def alternate(
     return A, data.codes(A, _transposed(A) @ A, codes, _LAST_SWEEPS)
 
 
-def _extrapolated(moved: Array, A: Array, share: Array) -> Array:
+def _extrapolated(moved: Array, A: Array, share: float) -> Array:
     """Return max(0, moved + share (moved - A))."""
     kernels = kernels_for(moved, A)
     if kernels is not None and A.ndim == 2:
         arrays = map(np.ascontiguousarray, (moved, A))
-        return kernels.extrapolated(*arrays, float(share))
+        return kernels.extrapolated(*arrays, share)
     xp = namespace(A)
-    ahead = moved + share[..., None, None] * (moved - A)
+    ahead = moved + share * (moved - A)
     return xp.maximum(ahead, xp.zeros(1, dtype=A.dtype, device=device_of(A)))
 
 

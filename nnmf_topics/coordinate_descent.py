@@ -22,28 +22,28 @@ _ENTRIES_OF_A_THREAD = 2**19
 
 
 def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
-    """Lower <S, gram S> / 2 - <rhs, S> over S >= 0, for one problem or a stack of them.
+    """Lower <S, gram S> / 2 - <rhs, S> over S >= 0, for one problem or for each of a stack.
 
     A sweep minimises over one row after the other, exactly, the other rows held:
     S_j = max(0, c_j + sum_i N_ji S_i), N = I - gram / diag(gram) by rows and c = rhs / diag(gram).
 
     Parameters
     ----------
-    gram : Array of shape (..., k, k), positive semidefinite
-    rhs : Array of shape (..., k, n)
-    start : Array of shape (..., k, n)
+    gram : Array of shape (k, k), positive semidefinite, or a stack (r, k, k)
+    rhs : Array of shape (k, n), or (r, k, n)
+    start : Array of the shape of `rhs`
     sweeps : int
 
     Returns
     -------
-    Array of shape (..., k, n), nonnegative. A row without curvature stays as it is.
+    Array of the shape of `rhs`, nonnegative. A row without curvature stays as it is.
     """
     kernels = kernels_for(gram, rhs)
-    if kernels is not None and gram.ndim > 2:
-        return _each(kernels.descend, gram, rhs.mT, start.mT, sweeps).mT
     if kernels is not None:
-        descend = partial(kernels.descend, np.ascontiguousarray(gram))
-        return _on_threads(descend, rhs.T, start.T, sweeps).T
+        gram = np.ascontiguousarray(gram)
+        if gram.ndim > 2:
+            return _one_by_one(kernels.descend, gram, rhs.mT, start.mT, sweeps).mT
+        return _on_threads(partial(kernels.descend, gram), rhs.T, start.T, sweeps).T
     cuda = cuda_kernels_for(gram, rhs, start, topics=gram.shape[-1])
     if cuda is not None and gram.ndim == 2:
         return cuda.descend(gram, rhs.T, start.T, sweeps).T
@@ -96,21 +96,9 @@ def descend_columns(A: Array, data: Array, mix: Array, H: Array, sweeps: int) ->
     return _on_threads(partial(kernels.descend_rows, H, mix), data, A, sweeps)
 
 
-def _each(descend: Any, grams: Array, given: Array, start: Array, sweeps: int) -> Array:
-    """Descend by compiled loops for every Gram matrix of a stack, on rows (r, n, k)."""
-    grams, given, near = map(np.ascontiguousarray, (grams, given, start))
-    S = np.empty_like(given)
-    for problem in zip(grams, given, near, S, strict=True):
-        *arrays, moved = problem
-        descend(*arrays, sweeps, moved)
-    return S
-
-
 def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:
-    """Descend by compiled loops, many rows (n, k) on several threads."""
-    if given.shape != start.shape:
-        raise ValueError(f"a start of shape {start.shape} for constants of shape {given.shape}")
-    given, near = (np.ascontiguousarray(part, given.dtype) for part in (given, start))
+    """Descend by compiled loops on rows (n, k), many of them on several threads."""
+    given, near = _alike(given, start)
     S = np.empty_like(given)
     width = max(_ENTRIES_OF_A_THREAD // max(S.shape[1], 1), 1)
 
@@ -120,3 +108,19 @@ def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:
 
     deque(HOST_THREADS.map(work, range(0, len(S), width)), maxlen=0)
     return S
+
+
+def _one_by_one(descend: Any, grams: Array, given: Array, start: Array, sweeps: int) -> Array:
+    """Descend by compiled loops on a stack (r, n, k), each part too small for several threads."""
+    given, near = _alike(given, start)
+    S = np.empty_like(given)
+    for gram, constants, begun, moved in zip(grams, given, near, S, strict=True):
+        descend(gram, constants, begun, sweeps, moved)
+    return S
+
+
+def _alike(given: Array, start: Array) -> tuple[Array, Array]:
+    """Return both as the loops need them, which read where they are told and look at nothing."""
+    if given.shape != start.shape:
+        raise ValueError(f"a start of shape {start.shape} for constants of shape {given.shape}")
+    return np.ascontiguousarray(given), np.ascontiguousarray(start, given.dtype)

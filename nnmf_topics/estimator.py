@@ -62,7 +62,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5
-        Stop when a pass lowers the loss by less than this share; 0 to make all passes.
+        Stop when a pass lowers the loss by less than this share; with 0 where no step lowers it.
     batch_size : int, default=2000
         Samples that are worked on at a time.
     label_layer : int, default=-1
@@ -163,7 +163,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Warns
         -----
         ConvergenceWarning
-            If the loss was still falling by more than `tol` after `max_iter` passes.
+            If `max_iter` passes were made before one lowered the loss by less than `tol`.
         """
         widths = opt.resolve_widths(self.n_components)
         for former in ("classes_", "coef_", "_classifier"):
@@ -181,25 +181,19 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 "takes long; give fewer",
                 *(widths[0], *data.shape),
             )
-        tol = opt.fraction("tol", self.tol)
+        passes, tol = opt.whole("max_iter", self.max_iter), opt.fraction("tol", self.tol)
+        batch_size = opt.whole("batch_size", self.batch_size, least=1)
         start = initialize(self.init, data, widths, check_random_state(self.random_state))
         state = train(
-            in_parts(data, opt.whole("batch_size", self.batch_size, least=1)),
+            in_parts(data, batch_size),
             start,
             loss=self.loss,
-            passes=opt.whole("max_iter", self.max_iter),
+            passes=passes,
             tol=tol,
             device=resolve_device(self.device),
             targets=targets,
             progress=bool(self.verbose),
         )
-        if state.history.stop_reason is StopReason.PASSES and tol > 0:
-            warnings.warn(
-                f"the loss still fell by more than tol={tol:g} a pass after "
-                f"max_iter={self.max_iter} passes: raise max_iter or tol, or give tol=0",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
         self.factors_ = tuple(map(to_host, state.factors))
         self.history_, self.n_iter_ = state.history, state.history.passes
         self.layer_components_ = [
@@ -209,6 +203,13 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if targets:
             self._classifier = Classifier.of(state.heads[0], classes)
             self.classes_, self.coef_ = classes, self._classifier.B
+        if state.history.stop_reason is StopReason.PASSES and tol > 0:
+            warnings.warn(
+                f"max_iter={passes} passes were made before one lowered the loss by less than "
+                f"tol={tol:g}: raise either, or give tol=0",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -26,13 +26,10 @@ def column_dots(A: Array, B: Array) -> Array:
 
 
 def inner(A: Array, B: Array) -> Array:
-    """Sum of the products of the entries, in double precision but for a few at a time.
-
-    Of stacks of matrices, one sum for each.
-    """
+    """Sum of the products of the entries, in double precision but for a few at a time."""
     kernels = kernels_for(A, B)
-    if kernels is None or A.shape != B.shape or A.ndim > 2:
+    if kernels is None or A.shape != B.shape:
         xp = namespace(A, B)
-        return xp.sum(A * B, axis=(-2, -1) if A.ndim > 2 else None, dtype=xp.float64)
+        return xp.sum(A * B, dtype=xp.float64)
     # Transposed, arrays of documents are contiguous.
     return np.asarray(kernels.inner(np.ascontiguousarray(A.T), np.ascontiguousarray(B.T)))

@@ -11,7 +11,7 @@ from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
 
 _LEAST_GAIN = 1e-4  # of all squares; less would let rounding decide between equals
 _TRIED_ON = 2000
-_ENTRIES_AT_ONCE = 2**20  # of codes
+_ENTRIES_AT_ONCE = 2**18
 _FINALISTS, _ALTERNATIONS_OF_FINALISTS = 3, 10
 
 
@@ -83,8 +83,8 @@ def restarted(
 ) -> Fit:
     """Return the best of some random starts if it fits the documents better than what was found.
 
-    Of many documents they are tried on a part. What that prefers is not always better for all, nor
-    the best after a few steps after more: so that the best few different ones go on.
+    Of many documents they are tried on a part. What is best there, or after few steps, is not
+    always best in the end: the best few of different errors go on with all documents.
     """
     least = _LEAST_GAIN * signal.size()
     if least == 0:
@@ -109,7 +109,9 @@ def _tried(
     signal: Signal, shape: tuple[int, ...], random_state: np.random.RandomState, restarts: int
 ) -> Iterator[tuple[Fit, float]]:
     """Yield fits from random starts, and their errors; many small ones are made together."""
-    at_once = max(_ENTRIES_AT_ONCE // (signal.S.shape[1] * shape[1]), 1)
+    k_below, k = shape
+    entries = (k_below + k + signal.S.shape[1]) * k  # of a factor, a Gram matrix and codes
+    at_once = max(_ENTRIES_AT_ONCE // entries, 1)
     for first in range(0, restarts, at_once):
         number = min(at_once, restarts - first)
         starts = random_state.random_sample((number, *shape)).astype(signal.S.dtype)

@@ -58,8 +58,10 @@ def test_codes_are_exact_nonnegative_least_squares_at_every_layer(fitted, digits
 
 
 def test_a_training_that_is_cut_short_warns_as_scikit_learn_s(digits):
-    with pytest.warns(ConvergenceWarning, match=r"tol=1e-05 a pass after max_iter=3 passes"):
-        NeuralNMF((8, 4), random_state=0, max_iter=3).fit(digits[0])
+    model = NeuralNMF((8, 4), random_state=0, max_iter=3)
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=3 passes .* by less than tol=1e-05: "):
+        model.fit(digits[0])
+    assert model.n_iter_ == 3
     whole = NeuralNMF((8, 4), random_state=0, max_iter=300).fit(digits[0])
     assert whole.n_iter_ < 300
 
@@ -191,6 +193,9 @@ def test_labels_that_cannot_be_learnt_are_named(y, message):
         ({"loss": "hinge"}, "loss must be"),
         ({"init": "magic"}, "init must be"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"max_iter": -1}, "max_iter must be"),
+        ({"tol": -1}, "tol must be from 0 to 1"),
+        ({"tol": float("nan")}, "tol must be"),
     ],
 )
 def test_bad_parameters_are_named(digits, options, message):

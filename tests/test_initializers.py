@@ -179,6 +179,19 @@ def test_alternating_steps_on_parts_are_those_on_the_whole(store):
     np.testing.assert_allclose(to_host(joined), to_host(codes), atol=1e-9)
 
 
+def test_extrapolation_goes_further_in_as_many_steps(monkeypatch):
+    def errors():
+        for seed in range(6):
+            X = random_data(seed, 60, 90)
+            A = alternate(X, unit_columns(nndsvd(X, 5, np.random.RandomState(0))), 20)[0]
+            yield np.linalg.norm(X - A @ nnls(A, X).S)
+
+    with Device("cpu").active():
+        further = list(errors())
+        monkeypatch.setattr("nnmf_topics.alternation._extrapolated", lambda moved, *_: moved)
+        assert all(error > ours for error, ours in zip(errors(), further, strict=True))
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_each_start_of_a_stack_goes_as_it_would_alone(xp, dtype):
     X = random_data(4, 12, 30).astype(dtype)
@@ -271,15 +284,34 @@ def test_of_different_restarts_on_a_part_the_best_for_all_documents_is_taken(mon
     np.testing.assert_array_equal(found, best_for_all)
 
 
-def test_the_best_of_a_part_is_improved_on_all_documents():
-    S = random_data(0, 9, 4500, density=0.3)
-    start = FirstDocuments(0).random_sample((9, 4))
+@pytest.mark.parametrize("documents", [80, 4500])
+def test_what_was_tried_on_a_part_or_with_few_steps_goes_on_with_all_documents(documents):
+    S = random_data(0, 9, documents, density=0.3)
+    start = unit_columns(FirstDocuments(0).random_sample((9, 4)))
     with Device("cpu").active():
-        of_the_part = alternate(S[:, :2000], unit_columns(start), 20)[0]
-        poor = of_the_part, np.zeros((4, 4500))
-        best, codes = restarted(plain(S), poor, FirstDocuments(0), restarts=1)
-    error = plain(S).error((of_the_part, nnls(of_the_part, S).S))
-    assert plain(S).error((best, codes)) < 0.9995 * error
+        end = alternate(S[:, :2000], start, 20)[0]
+        expected = alternate(S, end, 10)
+        poor = end, np.zeros((4, documents))
+        found = restarted(plain(S), poor, FirstDocuments(0), restarts=1)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    assert plain(S).error(found) < plain(S).error((end, nnls(end, S).S))
+
+
+def test_not_always_the_best_after_few_steps_is_taken():
+    ranks = set()
+    for seed in range(12):
+        S, draws = random_data(seed, 9, 80, density=0.3), np.random.RandomState(seed)
+        starts = unit_columns(draws.random_sample((10, 9, 4)))
+        poor = starts[0], np.zeros((4, 80))
+        with Device("cpu").active():
+            fits = list(zip(*alternate(S, starts, 20), strict=True))
+            fits.sort(key=plain(S).error)
+            errors = [plain(S).error(alternate(S, A, 10)) for A, _ in fits]
+            found = restarted(plain(S), poor, np.random.RandomState(seed), restarts=10)
+        ranks.add(np.argmin(errors))
+        assert plain(S).error(found) <= min(errors[:3]) + 2e-4 * plain(S).size()
+    assert len(ranks) > 1
 
 
 @pytest.mark.parametrize("documents", [80, 2500])
@@ -296,15 +328,46 @@ def test_restarts_lower_the_error_of_codes_and_never_raise_it(documents):
     assert max(gains) > 2e-3
 
 
+def noted_stacks(monkeypatch):
+    """The shapes of the stacks of starts that are made from now on."""
+    shapes = []
+
+    def noted(S, A, *steps):
+        if A.ndim > 2:
+            shapes.append(A.shape)
+        return alternate(S, A, *steps)
+
+    monkeypatch.setattr("nnmf_topics.upper_layers.alternate", noted)
+    return shapes
+
+
 def test_restarts_that_do_not_go_together_are_the_same(monkeypatch):
-    S = random_data(3, 9, 80, density=0.3)
+    S, shapes = random_data(3, 9, 80, density=0.3), noted_stacks(monkeypatch)
     poor = unit_columns(np.ones((9, 4))), np.zeros((4, 80))
     with Device("cpu").active():
         together = restarted(plain(S), poor, np.random.RandomState(1), restarts=7)
-        monkeypatch.setattr("nnmf_topics.upper_layers._ENTRIES_AT_ONCE", 3 * 4 * 80)
+        monkeypatch.setattr("nnmf_topics.upper_layers._ENTRIES_AT_ONCE", 3 * 4 * (9 + 4 + 80))
         apart = restarted(plain(S), poor, np.random.RandomState(1), restarts=7)
+    assert [shape[0] for shape in shapes] == [7, 3, 3, 1]
     for found, expected in zip(apart, together, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(9, 4, 3000), (120, 100, 40), (60, 50, 900)])
+def test_many_topics_or_documents_bound_what_is_made_together(monkeypatch, shape):
+    k_below, k, documents = shape
+    S, shapes = random_data(0, k_below, documents, density=0.3), noted_stacks(monkeypatch)
+    poor = unit_columns(np.ones((k_below, k))), np.zeros((k, documents))
+    with Device("cpu").active():
+        restarted(plain(S), poor, np.random.RandomState(0), restarts=33)
+    for number, *_ in shapes:
+        assert number == 1 or number * k * (k_below + k + min(documents, 2000)) <= 2**18
+
+
+def test_the_layerwise_start_tries_forty(monkeypatch):
+    shapes = noted_stacks(monkeypatch)
+    initialize("layerwise", random_data(1, 40, 80, density=0.3), (9, 4), np.random.RandomState(1))
+    assert shapes == [(40, 9, 4)]
 
 
 def test_the_layerwise_start_restarts_its_upper_layers():

@@ -67,6 +67,18 @@ def test_sweeps_are_those_of_the_array_functions(by_calls, dtype, rtol):
         np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
 
 
+@pytest.mark.parametrize("stack", [(), (3,)])
+def test_a_start_of_another_shape_is_refused_and_one_of_another_precision_taken(stack):
+    A, X, near = (
+        np.random.RandomState(0).rand(*stack, m, n) for m, n in [(9, 4), (9, 70), (4, 70)]
+    )
+    gram, rhs = A.mT @ A, A.mT @ X
+    with pytest.raises(ValueError, match=r"a start of shape .*3, 4\) for constants of .*70, 4\)"):
+        coordinate_descent(gram, rhs, near[..., :3], 2)
+    found = coordinate_descent(gram, rhs, near.astype(np.float32), 2)
+    np.testing.assert_allclose(found, coordinate_descent(gram, rhs, near, 2), atol=1e-4)
+
+
 @DTYPES
 def test_alternating_steps_are_those_of_the_array_functions(by_calls, dtype, rtol):
     for A, X in problems(dtype):
