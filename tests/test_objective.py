@@ -270,13 +270,13 @@ def test_what_is_placed_beside_leaves_where_the_work_needs_its_room(
     assert device.counts["beside"] <= 2
 
 
-@pytest.mark.parametrize("room", [3, 19, 39])
+@pytest.mark.parametrize(("room", "calls"), [(3, 1), (19, 3), (39, 3)])
 def test_too_little_memory_with_nothing_beside_halves_the_documents(
-    five, factors, monkeypatch, caplog, room
+    five, factors, monkeypatch, caplog, room, calls
 ):
     device = BesideDevice(room)
     monkeypatch.setattr(objective, "evaluate", device.evaluate)
-    found = value(five, factors, device, in_memory=False, calls=3)
+    found = value(five, factors, device, in_memory=False, calls=calls)
     assert_equal(found, value(five, factors))
     assert f"going on with {max(n for n in (10, 5, 3, 2, 1) if 2 * n <= room)}" in caplog.text
 
