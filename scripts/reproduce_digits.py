@@ -163,16 +163,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{options.label_passes:,} with; HNMF {HNMF_ITERATIONS:,} iterations a layer at most; "
         f"mean ± sd of {options.seeds} seeds\n"
     )
-    fit_neural(X, widths, 2, 0)  # loops are compiled before anything is timed
     with warnings.catch_warnings():
-        # Said above: HNMF may end before it has converged.
+        # Said above: trainings may end before they have converged.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        fit_neural(X, widths, 2, 0)  # loops are compiled before anything is timed
         fits = {
             "NeuralNMF": [fit_neural(X, widths, options.passes, seed) for seed in seeds],
             "HNMF": [fit_hnmf(X, widths, seed) for seed in seeds],
         }
-    print("\n".join([*error_table(X, fits, widths), ""]), flush=True)
-    print("\n".join(label_table(X, y, widths, options.label_passes, options.seeds)))
+        print("\n".join([*error_table(X, fits, widths), ""]), flush=True)
+        print("\n".join(label_table(X, y, widths, options.label_passes, options.seeds)))
     if options.output:
         rows = [pictures(name, each[0]) for name, each in fits.items()]
         print(f"\n{draw(options.output / 'digits.png', rows, 'gray')}")

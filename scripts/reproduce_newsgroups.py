@@ -14,6 +14,7 @@ not say which it took.
 """
 
 import argparse
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 import scipy.sparse as sp
 from _measures import COLUMNS, measure
 from _setting import WIDTHS, environment, hnmf, paper_subset, super_groups, tfidf, train_posts
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.svm import LinearSVC
@@ -232,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = prepared(options.subset_seed)
     print(environment())
     print(f"{data.X.shape[1]:,} documents, {len(data.terms):,} terms, widths {WIDTHS}")
+    warnings.simplefilter("once", ConvergenceWarning)
     differences(unsupervised(data, options.seeds))
     supervised(data, options.splits)
     options.output.mkdir(parents=True, exist_ok=True)

@@ -405,6 +405,7 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write it, keywords and heat maps into the folder."""
     options = arguments_of(arguments)
+    warnings.simplefilter("once", ConvergenceWarning)
     try:
         survey = (
             make_survey(options.patients, random_state=0)
