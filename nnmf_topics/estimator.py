@@ -14,6 +14,7 @@ from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     check_array,
+    check_consistent_length,
     check_is_fitted,
     check_non_negative,
     column_or_1d,
@@ -50,8 +51,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     Parameters
     ----------
     n_components : int or sequence of int, default=(50, 10)
-        Widths of the layers from finest to coarsest. An int N means N under about sqrt(N); (N,) is
-        flat.
+        Widths of the layers from finest to coarsest. An int N means N under about sqrt(N), up to 3
+        that there is one layer; (N,) is flat.
     loss : {"layerwise", "energy", "reconstruction"}, default="layerwise"
         Which errors are added up: of every layer against the data, of every layer against the one
         below, or of the coarsest against the data.
@@ -62,7 +63,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5
-        Stop when a pass lowers the loss by less than this share; with 0 where no step lowers it.
+        Stop when a pass lowers the loss by less than this share; with 0 where no step lowers it. A
+        training that `max_iter` ends before warns, but not with 0.
     batch_size : int, default=2000
         Samples that are worked on at a time.
     label_layer : int, default=-1
@@ -165,7 +167,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ConvergenceWarning
             If `max_iter` passes were made before one lowered the loss by less than `tol`.
         """
-        widths = opt.resolve_widths(self.n_components)
+        widths = opt.resolve_widths(self.n_components, "n_components")
         for former in ("classes_", "coef_", "_classifier"):
             self.__dict__.pop(former, None)
         samples = self._checked(X, reset=True)
@@ -173,7 +175,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         targets: list[Target] = []
         if y is not None and self.label_weight != 0:
             how = Labelling.checked(self.label_head, self.label_weight, self.label_ridge)
-            labels = {self.label_layer: self._labels(y)}
+            labels = {self.label_layer: self._labels(samples, y)}
             targets, (classes,) = how.targets(labels, samples.shape[0], len(widths))
         if widths[0] > min(data.shape):
             logger.warning(
@@ -205,8 +207,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self.classes_, self.coef_ = classes, self._classifier.B
         if state.history.stop_reason is StopReason.PASSES and tol > 0:
             warnings.warn(
-                f"max_iter={passes} passes were made before one lowered the loss by less than "
-                f"tol={tol:g}: raise either, or give tol=0",
+                f"training had not converged after max_iter={passes} passes: raise max_iter, or "
+                f"tol={tol:g}; tol=0 only silences this",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -270,7 +272,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             check_is_fitted(self)
             if not hasattr(self, "classes_"):
                 raise ValueError("no labels were learnt: score(X) tells how much is explained")
-            labels = self._labels(y)
+            labels = self._labels(X, y)
             right = [a == b for a, b in zip(self.predict(X), labels, strict=True) if b is not None]
             if not right:
                 raise ValueError("y has no label that is known")
@@ -286,12 +288,18 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_non_negative(X, "NeuralNMF")
         return sp.csr_array(X) if sp.issparse(X) else X
 
-    def _labels(self, y: Any) -> list[Any]:
-        """Return y with None where a label is unknown."""
+    def _labels(self, X: Any, y: Any) -> list[Any]:
+        """Return y, one for each of the samples, with None where a label is unknown."""
+        check_consistent_length(X, y)
         y = column_or_1d(np.asarray(y), warn=True)
         known = [None if opt.is_unknown(value) else value for value in y.tolist()]
         if y.dtype.kind == "i":
             known = [None if value == UNKNOWN else value for value in known]
+            if UNKNOWN in y and len(set(y.tolist())) == 2:
+                raise ValueError(
+                    f"y holds {UNKNOWN}, which means unknown, and but one class: give two classes "
+                    "other numbers"
+                )
         if any(isinstance(value, float) and value % 1 for value in known):
             raise ValueError(
                 "y must hold classes, not measurements: label_weight=0 trains without it"

@@ -1,5 +1,6 @@
 """Labels of documents: from what a user gives to what the engine learns, and back to labels."""
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from nnmf_topics.topics import resolve_layer
 Labels = Iterable[Any] | Mapping[int, Iterable[Any]]
 """A label for each document, for the coarsest layer; or such lists by the numbers of layers."""
 
+logger = logging.getLogger(__name__)
 
 _LEAST_SHARE = 0.1
 
@@ -58,7 +60,9 @@ class Labelling:
         for layer, each in sorted(by_layer.items()):
             names, numbers = numbered("labels", each, documents)
             # What is known of some stands for all, or else few labels would hardly count.
-            share = max(float(np.mean(numbers != UNKNOWN)), _LEAST_SHARE)
+            known = int(np.sum(numbers != UNKNOWN))
+            logger.info("layer %d: labels of %d of %d documents", layer, known, documents)
+            share = max(known / documents, _LEAST_SHARE)
             weight = self.weight / share
             targets.append(Target(layer, numbers, len(names), self.head, weight, self.ridge))
             classes.append(names)

@@ -22,13 +22,15 @@ WITHOUT_MEANING = frozenset(
 """Options of gensim's LdaModel, LdaMulticore and Nmf that a script may go on passing."""
 
 
-def resolve_widths(num_topics: int | Sequence[int]) -> tuple[int, ...]:
+def resolve_widths(num_topics: int | Sequence[int], name: str = "num_topics") -> tuple[int, ...]:
     """Return the number of topics of every layer, finest first.
 
     Parameters
     ----------
     num_topics : int or sequence of int
         An int N means N finest topics under about sqrt(N) super-topics; up to 3 topics stay flat.
+    name : str
+        What the option is called in messages.
 
     Raises
     ------
@@ -46,16 +48,16 @@ def resolve_widths(num_topics: int | Sequence[int]) -> tuple[int, ...]:
         if isinstance(num_topics, (str, bytes, Mapping, Set)) or not isinstance(
             num_topics, Iterable
         ):
+            remedy = "; a dictionary goes to id2word=" if name == "num_topics" else ""
             raise TypeError(
-                f"num_topics must be an int or a sequence of ints, not {num_topics!r:.60}; a "
-                "dictionary goes to id2word="
+                f"{name} must be an int or a sequence of ints, not {num_topics!r:.60}{remedy}"
             ) from None
-        widths = tuple(whole("num_topics", width) for width in num_topics)
+        widths = tuple(whole(name, width) for width in num_topics)
     if not widths or min(widths) < 1:
-        raise ValueError(f"num_topics must be positive, not {num_topics!r}")
+        raise ValueError(f"{name} must be positive, not {num_topics!r}")
     if any(above > below for below, above in pairwise(widths)):
         raise ValueError(
-            f"num_topics={num_topics!r}: give widths from finest to coarsest, such as (50, 10, 3); "
+            f"{name}={num_topics!r}: give widths from finest to coarsest, such as (50, 10, 3); "
             "a layer cannot have more topics than the one below"
         )
     return widths

@@ -27,9 +27,10 @@ def resolve_layer(layer: int, num_layers: int) -> int:
     except TypeError:
         raise TypeError(f"layer must be an integer, not {layer!r}") from None
     if not -num_layers <= number < num_layers:
+        there = f"0 (finest) to {num_layers - 1}, or -1 for the coarsest"
         raise IndexError(
             f"layer {number} does not exist: the number of layers is {num_layers}; "
-            f"give 0 (finest) to {num_layers - 1}, or -1 for the coarsest"
+            f"give {there if num_layers > 1 else '0 or -1'}"
         )
     return number % num_layers
 

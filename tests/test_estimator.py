@@ -59,7 +59,7 @@ def test_codes_are_exact_nonnegative_least_squares_at_every_layer(fitted, digits
 
 def test_a_training_that_is_cut_short_warns_as_scikit_learn_s(digits):
     model = NeuralNMF((8, 4), random_state=0, max_iter=3)
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=3 passes .* by less than tol=1e-05: "):
+    with pytest.warns(ConvergenceWarning, match=r"not converged after max_iter=3 .* tol=1e-05; "):
         model.fit(digits[0])
     assert model.n_iter_ == 3
     whole = NeuralNMF((8, 4), random_state=0, max_iter=300).fit(digits[0])
@@ -172,8 +172,8 @@ def test_a_fit_without_labels_forgets_those_of_an_earlier_one(digits):
         ([1.5, 2.5, 3.5], "label_weight=0"),
         ([0, 0, 0], "one class, 0"),
         ([-1, -1, -1], "no label that is known"),
-        ([1, -1, 1], "one class, 1"),
-        ([0, 1], "2 entries for 3"),
+        ([1, -1, 1], "-1, which means unknown, and but one class"),
+        ([0, 1], r"inconsistent numbers of samples: \[3, 2\]"),
     ],
 )
 def test_labels_that_cannot_be_learnt_are_named(y, message):
@@ -189,7 +189,12 @@ def test_labels_that_cannot_be_learnt_are_named(y, message):
         ({"label_head": "hinge"}, "label_head must be one of"),
         ({"label_weight": -1}, "label_weight must be"),
         ({"label_ridge": 0}, "label_ridge must be"),
-        ({"n_components": (2, 4)}, "finest to coarsest"),
+        ({"n_components": (2, 4)}, "n_components=.* finest to coarsest"),
+        ({"n_components": 0}, "n_components must be positive"),
+        (
+            {"n_components": "auto"},
+            "n_components must be an int .* not 'auto'$",
+        ),
         ({"loss": "hinge"}, "loss must be"),
         ({"init": "magic"}, "init must be"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
@@ -199,8 +204,15 @@ def test_labels_that_cannot_be_learnt_are_named(y, message):
     ],
 )
 def test_bad_parameters_are_named(digits, options, message):
-    with pytest.raises((ValueError, IndexError), match=message):
+    with pytest.raises((ValueError, IndexError, TypeError), match=message):
         NeuralNMF(**{"n_components": (4, 2), **options}).fit(*digits)
+
+
+def test_a_score_needs_a_label_for_each_sample(digits):
+    X, y = digits
+    model = NeuralNMF((6,), random_state=0, max_iter=2, tol=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[600, 10\]"):
+        model.score(X, y[:10])
 
 
 def test_more_components_than_features_or_samples_are_warned_of(digits, caplog):

@@ -206,6 +206,16 @@ def test_classes_are_in_order_and_unknown_labels_have_no_number():
     assert (classes.tolist(), numbers.tolist()) == (["a", "b"], [1, UNKNOWN, 0])
 
 
+def test_how_many_labels_are_known_is_logged_for_every_layer(caplog):
+    with caplog.at_level(logging.INFO, "nnmf_topics"):
+        Labelling().targets({0: ["a", None, "b", None], -1: [2, 1, 2, 1]}, 4, 2)
+    logged = [record.getMessage() for record in caplog.records]
+    assert logged == [
+        "layer 0: labels of 2 of 4 documents",
+        "layer 1: labels of 4 of 4 documents",
+    ]
+
+
 def test_training_with_labels_says_nothing_that_was_not_asked_for(lee, caplog):
     with caplog.at_level(logging.WARNING):
         trained(lee)

@@ -87,7 +87,7 @@ class HierarchicalNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         data = self._checked(X, reset=True).T
         self.n_iter_ = 0
-        factors = self._learn(data, opt.resolve_widths(self.n_components), y)
+        factors = self._learn(data, opt.resolve_widths(self.n_components, "n_components"), y)
         self.factors_ = tuple(factors)
         self.layer_components_ = [
             reduce(np.matmul, factors[: layer + 1]).T for layer in range(len(factors))
