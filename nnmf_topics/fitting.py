@@ -106,8 +106,8 @@ def fit(
         )
     if known is None and new.documents < max(plan.widths):
         logger.warning(
-            "%d topics for %d documents: some will be copies, or of no document",
-            *(max(plan.widths), new.documents),
+            "%d topics for %d document%s: some will be copies, or of no document",
+            *(max(plan.widths), new.documents, "s" if new.documents > 1 else ""),
         )
     chunks = chunks.weighted(weighting)
 

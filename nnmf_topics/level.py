@@ -21,6 +21,9 @@ class Level(TopicQueries, DocumentQueries, TransformationABC, BaseTopicModel):  
         0 is the finest.
     """
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         return f"Level<layer={self.layer}, num_topics={self.num_topics}, model={self.model}>"
 
