@@ -477,11 +477,8 @@ def test_a_level_has_the_attributes_of_a_topic_model():
         assert type(level.num_topics) is int
         assert level.id2word is model.id2word
         assert level.model is model
-        assert (
-            str(level)
-            == repr(level)
-            == f"Level<layer={layer % 3}, num_topics={WIDTHS[layer]}, model={model}>"
-        )
+        expected = f"Level<layer={layer % 3}, num_topics={WIDTHS[layer]}, model={model}>"
+        assert str(level) == repr(level) == expected
     assert model.level(-1).layer == 2
     assert flat().level(-1).layer == flat().level().layer == 0
 
