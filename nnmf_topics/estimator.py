@@ -51,8 +51,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     Parameters
     ----------
     n_components : int or sequence of int, default=(50, 10)
-        Widths of the layers from finest to coarsest. An int N means N under about sqrt(N), up to 3
-        that there is one layer; (N,) is flat.
+        Widths of the layers from finest to coarsest. An int N means N under about sqrt(N), or one
+        layer if N <= 3; (N,) is one layer.
     loss : {"layerwise", "energy", "reconstruction"}, default="layerwise"
         Which errors are added up: of every layer against the data, of every layer against the one
         below, or of the coarsest against the data.
@@ -297,8 +297,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             known = [None if value == UNKNOWN else value for value in known]
             if UNKNOWN in y and len(set(y.tolist())) == 2:
                 raise ValueError(
-                    f"y holds {UNKNOWN}, which means unknown, and but one class: give two classes "
-                    "other numbers"
+                    f"y holds {UNKNOWN}, which means unknown, and only one class beside it: give "
+                    "two classes other numbers"
                 )
         if any(isinstance(value, float) and value % 1 for value in known):
             raise ValueError(

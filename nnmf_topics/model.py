@@ -45,7 +45,7 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         memory, with ``passes=1``. Without it, train later with `update`.
     num_topics : int or sequence of int
         Widths from the finest to the coarsest layer, such as ``(50, 10, 3)``. An int N stands for
-        N topics under about sqrt(N) super-topics, up to 3 for a flat model; ``(50,)`` is flat too.
+        N topics under about sqrt(N) super-topics, or for a flat model if N <= 3; so is ``(50,)``.
     id2word : gensim Dictionary or dict of int to str, optional
         Default: the ids as words.
     chunksize : int

@@ -172,7 +172,7 @@ def test_a_fit_without_labels_forgets_those_of_an_earlier_one(digits):
         ([1.5, 2.5, 3.5], "label_weight=0"),
         ([0, 0, 0], "one class, 0"),
         ([-1, -1, -1], "no label that is known"),
-        ([1, -1, 1], "-1, which means unknown, and but one class"),
+        ([1, -1, 1], "-1, which means unknown, and only one class beside it"),
         ([0, 1], r"inconsistent numbers of samples: \[3, 2\]"),
     ],
 )
