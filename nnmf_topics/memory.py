@@ -16,6 +16,7 @@ from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array, LossName
 from nnmf_topics.network import Evaluation
 from nnmf_topics.nnls import nnls
+from nnmf_topics.reductions import inner
 
 _LEAST_SHARE = 0.9
 """Documents seen before lose no more than a tenth of their loss in the model."""
@@ -36,24 +37,31 @@ class Memory:
         self, factors: Sequence[Array], evaluation: Evaluation, loss: LossName = "layerwise"
     ) -> None:
         self.factors, self.loss = tuple(factors), loss
-        self._gradient = evaluation.gradient(factors)
         self._left, self._right = _curvature(factors, evaluation, loss)
         # dL/dA_0 = data + A_0 mix here, and at other factors as the model has it.
-        data = self._gradient[0] - factors[0] @ self._right[0]
+        data = evaluation.data + factors[0] @ (evaluation.mix - self._right[0])
         self.evaluation = replace(evaluation, data=data, mix=self._right[0])
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:
         """Return the evaluation at other factors; errors and usage are those last seen."""
-        xp = namespace(factors[0])
         value, upper = self.evaluation.value, []
         for layer, (A, anchor) in enumerate(zip(factors, self.factors, strict=True)):
             D = A - anchor
-            bend = D @ self._right[layer]
             if layer:
-                bend = self._left[layer - 1] @ bend
-                upper.append(self._gradient[layer] + bend)
-            value = value + xp.sum(D * (self._gradient[layer] + bend / 2), dtype=xp.float64)
+                slope = self.evaluation.upper[layer - 1]
+                bend = self._left[layer - 1] @ D @ self._right[layer]
+                upper.append(slope + bend)
+                between = slope + bend / 2
+            else:
+                between = self._slope((A + anchor) / 2)
+            value = value + inner(D, between)
         return replace(self.evaluation, value=self._bounded(value), upper=tuple(upper))
+
+    def _slope(self, A: Array) -> Array:
+        """dL/dA_0 at another first factor: of the size of the terms, so it is not kept."""
+        slope = A @ self.evaluation.mix
+        slope += self.evaluation.data
+        return slope
 
     def _bounded(self, value: Array) -> Array:
         return namespace(value).maximum(value, _LEAST_SHARE * self.evaluation.value)
@@ -65,7 +73,6 @@ class Memory:
         T_0 = q(A_0', A_0), codes S_0 become T_0 S_0, and T_l = q(A_l', T_{l-1} A_l) above. Of an
         upper layer the slope at its present factor, which is about zero, is left out.
         """
-        xp = namespace(factors[0])
         translations: list[Array] = []
         left, _ = _curvature(factors, self.evaluation, self.loss)
         value, upper = self.evaluation.value, []
@@ -73,14 +80,12 @@ class Memory:
             target = translations[-1] @ old if layer else old
             translations.append(nnls(A, target).S)
             D = A @ translations[-1] - target
-            bend = D @ self._right[layer]
             if layer:
-                bend = left[layer - 1] @ bend
+                bend = left[layer - 1] @ D @ self._right[layer]
                 upper.append(bend @ translations[-1].T)
-                value = value + xp.sum(D * bend, dtype=xp.float64) / 2
+                value = value + inner(D, bend) / 2
             else:
-                slope = self._gradient[0] + bend / 2
-                value = value + xp.sum(D * slope, dtype=xp.float64)
+                value = value + inner(D, self._slope(target + D / 2))
         curvature = [
             T @ H @ T.T for T, H in zip(translations, self.evaluation.curvature, strict=True)
         ]

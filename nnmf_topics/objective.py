@@ -34,6 +34,8 @@ class Objective:
         Whether the chunks are the same objects in every pass.
     targets : sequence of Target
         Labels of the corpus; with any, the chunks are read twice, the first time for the heads.
+    apart : bool
+        Whether the evaluation of the corpus alone is kept too, of the size of the terms.
 
     Attributes
     ----------
@@ -43,6 +45,10 @@ class Objective:
         Of the factors that it was called with last.
     heads : tuple of Head
         Those of least loss at these factors.
+    share : float
+        What the corpus has of the loss at these factors; the memory has the rest.
+    corpus : Evaluation or None
+        That of the corpus alone, if it is kept.
     """
 
     def __init__(
@@ -53,18 +59,22 @@ class Objective:
         memory: Memory | None,
         in_memory: bool,
         targets: Sequence[Target] = (),
+        apart: bool = False,
     ) -> None:
         self.loss, self.memory, self.targets = loss, memory, targets
         self.documents = 0
         self.grams: list[Grams] = []
         self.heads: tuple[Head, ...] = ()
+        self.share, self.apart = 1.0, apart
+        self.corpus: Evaluation | None = None
         self._labelled, self._scale = len(targets[0].labels) if targets else 0, 0.0
         # Who reads a stream is busy anyway; else products are made sooner by several threads.
         self._as_summands = not in_memory
         self._placed = PlacedChunks(chunks, device, in_memory)
 
-    def __call__(self, factors: Sequence[Array]) -> tuple[Evaluation, Evaluation]:
-        """Return the evaluation of all documents, and that of the corpus alone."""
+    def __call__(self, factors: Sequence[Array]) -> Evaluation:
+        """Return the evaluation of all documents."""
+        self.corpus = None
         self.grams = [grams_of(A) for A in factors]
         if self.targets:
             self.heads = self._solved_heads(factors)
@@ -78,7 +88,8 @@ class Objective:
         if self.heads:
             penalty = sum(head.penalty for head in self.heads)
             corpus = replace(corpus, value=corpus.value + penalty)
-        return corpus if self.memory is None else corpus + self.memory(factors), corpus
+        self.corpus = corpus if self.apart else None
+        return corpus if self.memory is None else self._joined(corpus, self.memory(factors))
 
     def of_chunks(self, factors: list[Array]) -> Iterator[tuple[Evaluation, int]]:
         """Yield the evaluation of every chunk, and its size.
@@ -88,6 +99,16 @@ class Objective:
         for number, on_host, documents in self._placed.numbered():
             work = self._evaluating(list(factors), [grams_of(A) for A in factors])
             yield self._placed.one(work, number, on_host, documents).whole(), on_host.shape[1]
+
+    def _joined(self, corpus: Evaluation, remembered: Evaluation) -> Evaluation:
+        of_corpus = float(corpus.value)
+        if self.apart:
+            corpus = corpus + remembered
+        else:
+            corpus += remembered
+        total = float(corpus.value)
+        self.share = of_corpus / total if total > 0 else 1.0
+        return corpus
 
     def _evaluations(self, factors: Sequence[Array]) -> Iterator[Evaluation]:
         for part, documents in self._placed.map(self._evaluating(factors, self.grams)):

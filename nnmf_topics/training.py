@@ -139,35 +139,35 @@ def train(
             in_memory = isinstance(chunks, (list, tuple))
         if device.is_gpu and not online:  # steps are taken after every chunk there
             chunks = Grouped(chunks)
-        objective = Objective(chunks, loss, device, memory, in_memory, targets)
+        objective = Objective(chunks, loss, device, memory, in_memory, targets, online)
         optimizer = GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
-        best, corpus = objective(current)
-        gram, heads = objective.grams[0].gram, objective.heads
+        best = objective(current)
+        gram, heads, corpus = objective.grams[0].gram, objective.heads, objective.corpus
         state = State(tuple(current), best, History(start_loss=_relative(best)), heads)
         if on_start is not None:
             on_start(state)
         reason, doubted = StopReason.PASSES, False
         while state.history.passes < limit:
-            if online:
+            if corpus is not None:
                 trial = online_sweep(objective, optimizer, state.factors, corpus)
             else:
                 trial = optimizer.propose(state.factors, best, gram)
-            evaluation, of_corpus = objective(trial)
-            share = _share(of_corpus, evaluation)
+            evaluation = objective(trial)
             fallen = float(best.value - evaluation.value) / max(float(best.value), 1e-300)
             if fallen >= 0:
                 # A short step lowers the loss by little wherever it starts.
-                least = tol * share * min(optimizer.scale, 1.0)
+                least = tol * objective.share * min(optimizer.scale, 1.0)
                 little = fallen < least
                 # A step that has become too long lowers it by little too: a shorter one decides.
                 doubted = little and not doubted and optimizer.scale > 1
                 stop = StopReason.TOLERANCE if little and not doubted else None
-                best, corpus, current = evaluation, of_corpus, trial
-                gram, heads = objective.grams[0].gram, objective.heads
+                best, current = evaluation, trial
+                gram, heads, corpus = objective.grams[0].gram, objective.heads, objective.corpus
                 optimizer.accept(too_long=doubted)
-            elif online:
-                online, stop = False, None
+            elif corpus is not None:
+                corpus, stop = None, None
+                objective.apart = False
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
             state = State(tuple(current), best, _extended(state.history, best), heads)
@@ -181,10 +181,6 @@ def train(
         bar.total = bar.n
     history = replace(state.history, stop_reason=reason)
     return replace(state, history=history)
-
-
-def _share(part: Evaluation, whole: Evaluation) -> float:
-    return float(part.value) / float(whole.value) if float(whole.value) > 0 else 1.0
 
 
 def _relative(evaluation: Evaluation) -> float:

@@ -54,14 +54,21 @@ def best_start(
         # and holds most words. Restarts are tried on some documents, which could leave it out.
         fresh = layerwise(both, widths, random_state, rare_first=False, evenness=0, restarts=0)
         fresh = _numbered_as(known.factors, fresh)
+    # One memory at a time: each is of the size of the terms.
+    before, stay = _losses(trial(_present(known, loss, device), _TRIAL_PASSES))
     with device.active():
-        present = Memory(
-            [device.put(A) for A in known.factors], known.evaluation.mapped(device.put), loss
-        )
-        other = present.rebased([device.put(A) for A in fresh])
-    before, stay = _losses(trial(present, _TRIAL_PASSES))
+        other = _present(known, loss, device).rebased([device.put(A) for A in fresh])
     _, move = _losses(trial(other, _TRIAL_PASSES))
-    return other if before - move > _FAR_BETTER * (before - stay) else present
+    if before - move > _FAR_BETTER * (before - stay):
+        return other
+    del other
+    return _present(known, loss, device)
+
+
+def _present(known: Trained, loss: LossName, device: Device) -> Memory:
+    with device.active():
+        factors = [device.put(A) for A in known.factors]
+        return Memory(factors, known.evaluation.mapped(device.put), loss)
 
 
 def _losses(state: State) -> tuple[float, float]:

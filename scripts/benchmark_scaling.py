@@ -256,7 +256,7 @@ def time_pass(
     here = train(chunks, start, passes=1, tol=0, device=device).factors
     with device.active():
         objective = Objective(chunks, "layerwise", device, None, in_memory=True)
-        evaluation, _ = objective(here)
+        evaluation = objective(here)
         there = GramDescent().propose(here, evaluation)
         placed, grams = [device.put(chunk) for chunk in chunks], [grams_of(A) for A in there]
         turns = cycle((there, here))

@@ -150,7 +150,7 @@ def test_a_stream_is_evaluated_as_the_same_chunks_in_memory(documents):
     assert isinstance(summand(chunks[0], np.ones((16, 1))), Unmade)
     with HOST.active():
         kept, streamed = (
-            Objective(chunks, "layerwise", HOST, None, in_memory=kept)([factor])[0]
+            Objective(chunks, "layerwise", HOST, None, in_memory=kept)([factor])
             for kept in (True, False)
         )
     for name in ("value", "errors", "norm", "data", "mix"):
@@ -161,7 +161,7 @@ def test_a_sum_over_many_chunks_keeps_its_digits_in_single_precision():
     X, factor = many_words(8, np.float32)
     with HOST.active():
         once, often = (
-            Objective([X] * times, "layerwise", HOST, None, in_memory=False)([factor])[0].data
+            Objective([X] * times, "layerwise", HOST, None, in_memory=False)([factor]).data
             for times in (1, 2000)
         )
     np.testing.assert_allclose(often, 2000 * once, rtol=1e-5, atol=1e-6 * np.max(np.abs(often)))

@@ -6,10 +6,11 @@ from models import animals, copied, fingerprint, lee, loaded, planted
 from test_training import LOSSES, random_data, start
 
 from nnmf_topics import NeuralNMFModel, losses
-from nnmf_topics._backend import to_host
+from nnmf_topics._backend import HOST, to_host
 from nnmf_topics.datasets import make_hierarchical_corpus
 from nnmf_topics.memory import Memory
 from nnmf_topics.network import evaluate, forward
+from nnmf_topics.objective import Objective
 from nnmf_topics.training import train
 
 
@@ -286,3 +287,22 @@ def test_a_failed_update_with_a_grown_dictionary_changes_nothing():
         model.update([new, [(0, -1)]])
     assert model.num_terms == terms
     np.testing.assert_array_equal(model.get_topics(), topics)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_objective_is_the_sum_of_corpus_and_memory_and_says_the_share_of_each(apart):
+    old, new = random_data(6), random_data(7)
+    factors = start(old, (5, 3))
+    memory = Memory(factors, evaluated(factors, old))
+    point = moved(factors, 0.05)
+    corpus, remembered = evaluated(point, new), memory(point)
+    objective = Objective([new], "layerwise", HOST, memory, in_memory=True, apart=apart)
+    for _ in range(2):  # neither sum may have been changed by the first call
+        found = objective(point)
+        np.testing.assert_allclose(found.value, corpus.value + remembered.value)
+        np.testing.assert_allclose(found.data, corpus.data + remembered.data)
+    np.testing.assert_allclose(objective.share, corpus.value / found.value)
+    if apart:
+        np.testing.assert_allclose(objective.corpus.data, corpus.data)
+    else:
+        assert objective.corpus is None

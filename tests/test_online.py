@@ -27,7 +27,7 @@ def corpus(seed=0, documents=600):
 
 def loss_of(X, factors, loss="layerwise"):
     with Device("cpu").active():
-        evaluation, _ = Objective([X], loss, Device("cpu"), None, False)(factors)
+        evaluation = Objective([X], loss, Device("cpu"), None, False)(factors)
     return float(evaluation.value / evaluation.norm)
 
 

@@ -42,11 +42,11 @@ def test_the_derivative_with_the_head_solved_anew_equals_finite_differences(head
     X, labels = corpus()
     total = objective(X, [Target(layer, labels, 3, head, 2.0, 0.1)], loss=loss)
     factors = start(np.random.RandomState(1))
-    gradient = total(factors)[0].gradient(factors)
+    gradient = total(factors).gradient(factors)
     rng, step = np.random.RandomState(2), 1e-5
     direction = [rng.standard_normal(A.shape) for A in factors]
     ahead, behind = (
-        float(total([A + side * D for A, D in zip(factors, direction, strict=True)])[0].value)
+        float(total([A + side * D for A, D in zip(factors, direction, strict=True)]).value)
         for side in (step, -step)
     )
     expected = sum(np.sum(G * D) for G, D in zip(gradient, direction, strict=True))
@@ -93,8 +93,8 @@ def test_chunks_add_up_to_the_whole(head, sizes):
         Target(2, labels[::-1], 3, head, 1.0, 0.2),
     ]
     factors = start(np.random.RandomState(1))
-    whole, _ = objective(X, targets)(factors)
-    parts, _ = objective(X, targets, sizes)(factors)
+    whole = objective(X, targets)(factors)
+    parts = objective(X, targets, sizes)(factors)
     np.testing.assert_allclose(float(parts.value), float(whole.value), rtol=1e-9)
     for found, expected in zip(parts.gradient(factors), whole.gradient(factors), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
@@ -144,7 +144,7 @@ def test_two_heads_of_a_layer_add_up(head):
     first, second = Target(1, labels, 3, head, 2.0, 0.1), Target(1, labels[::-1], 3, head, 1.0, 0.2)
     factors = start(np.random.RandomState(1))
     both, one, other, none = (
-        objective(X, targets)(factors)[0] for targets in ([first, second], [first], [second], [])
+        objective(X, targets)(factors) for targets in ([first, second], [first], [second], [])
     )
     np.testing.assert_allclose(
         float(both.value + none.value), float(one.value + other.value), rtol=1e-12
@@ -167,8 +167,8 @@ def test_labels_go_with_their_documents_however_small_the_parts(head):
     X, labels = corpus()
     targets = [Target(0, labels, 3, head, 2.0, 0.1)]
     factors = start(np.random.RandomState(1))
-    whole, _ = objective(X, targets)(factors)
-    parts, _ = objective(X, targets, (33, 7), device=SmallDevice("cpu"))(factors)
+    whole = objective(X, targets)(factors)
+    parts = objective(X, targets, (33, 7), device=SmallDevice("cpu"))(factors)
     np.testing.assert_allclose(float(parts.value), float(whole.value), rtol=1e-9)
     np.testing.assert_allclose(parts.data, whole.data, atol=1e-7)
 
@@ -223,6 +223,6 @@ def test_every_device_takes_labels(xp):
         [X], "layerwise", xp, None, True, [Target(1, labels, 3, "cross-entropy", 2.0, 0.1)]
     )
     factors = start(np.random.RandomState(1))
-    found, _ = total([xp.put(A) for A in factors])
-    expected, _ = objective(X, total.targets)(factors)
+    found = total([xp.put(A) for A in factors])
+    expected = objective(X, total.targets)(factors)
     np.testing.assert_allclose(float(found.value), float(expected.value), rtol=1e-9)
