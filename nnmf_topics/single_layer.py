@@ -10,7 +10,8 @@ from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.optimizers import unit_columns
 
 ALTERNATIONS = 20
-_RARITY, _ALTERNATIONS_OF_RARE, _ALTERNATIONS_AFTER = 0.6, 20, 30
+_LEAST_IDF = 0.5  # beside what all documents have the rest would count for all
+_ALTERNATIONS_OF_RARE, _ALTERNATIONS_AFTER = 20, 30
 
 Fit = tuple[np.ndarray, np.ndarray]
 """A factor (m, k) with unit columns, and codes (k, documents)."""
@@ -56,9 +57,10 @@ def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> F
 
 
 def _rarity(X: Matrix) -> np.ndarray:
-    """Return a power of the inverse document frequency of rows, smoothed as scikit-learn's."""
+    """Return the root of the logarithmic inverse document frequency of rows, but at least some."""
     frequency = np.asarray((X > 0).sum(axis=1)).ravel()
-    return np.asarray((1 + np.log((1 + X.shape[1]) / (1 + frequency))) ** _RARITY)
+    idf = np.log((1 + X.shape[1]) / (1 + frequency))
+    return np.asarray(np.maximum(idf, _LEAST_IDF) ** 0.5)
 
 
 def _weighted(X: Matrix, weights: np.ndarray) -> Matrix:

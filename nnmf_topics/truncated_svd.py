@@ -13,7 +13,7 @@ from nnmf_topics.products import accumulate, project
 Product = Callable[[Array], Array]
 
 _MORE = 10  # directions than are wanted, as scikit-learn has it
-PRODUCTS = 14  # with X^T X; with fewer NNDSVD depends on luck, see scripts/RESULTS.md
+PRODUCTS = 20  # with X^T X; with fewer NNDSVD depends on luck, see scripts/RESULTS.md
 _FIRST = 2  # so many of them before the first filter, which needs values to begin with
 _HIGHEST_DEGREE = 4
 

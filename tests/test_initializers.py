@@ -472,10 +472,12 @@ def test_where_every_row_is_in_as_many_documents_none_is_preferred(put):
     np.testing.assert_array_equal(plain, rare)
 
 
-def test_rows_count_by_a_power_of_the_smoothed_idf_of_scikit_learn():
+def test_rows_count_by_the_root_of_their_idf_but_frequent_ones_all_alike():
     X = random_data(5, 14, 30)
-    X[0] = 0
-    weights = TfidfTransformer().fit(X.T).idf_ ** 0.6
+    X[0], X[1] = 0, 1
+    logarithms = TfidfTransformer().fit(X.T).idf_ - 1
+    assert np.min(logarithms) < 0.5 < np.max(logarithms)
+    weights = np.sqrt(np.maximum(logarithms, 0.5))
     for data in (X, sp.csc_array(X), sp.csr_array(X)):
         np.testing.assert_allclose(_rarity(data), weights)
 
