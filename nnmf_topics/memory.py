@@ -43,10 +43,14 @@ class Memory:
         self.evaluation = replace(evaluation, data=data, mix=self._right[0])
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:
-        """Return the evaluation at other factors; errors and usage are those last seen."""
+        """Return the evaluation at other factors; errors and usage are those last seen.
+
+        Its `data` are those of this memory: to be added to others, never in place.
+        """
         value, upper = self.evaluation.value, []
         for layer, (A, anchor) in enumerate(zip(factors, self.factors, strict=True)):
             D = A - anchor
+            # The slope is linear: a change costs what the slope halfway says.
             if layer:
                 slope = self.evaluation.upper[layer - 1]
                 bend = self._left[layer - 1] @ D @ self._right[layer]

@@ -46,7 +46,9 @@ class Objective:
     heads : tuple of Head
         Those of least loss at these factors.
     share : float
-        What the corpus has of the loss at these factors; the memory has the rest.
+        What the corpus has of the loss at these factors, 1 without a memory.
+    apart : bool
+        As given; may be changed from call to call.
     corpus : Evaluation or None
         That of the corpus alone, if it is kept.
     """

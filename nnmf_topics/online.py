@@ -33,10 +33,12 @@ def online_sweep(
     current = list(factors)
     recent = Memory(factors, corpus, objective.loss)
     for part, documents in objective.of_chunks(current):
-        known = _faded(recent(current), 1 - documents / objective.documents) + part
+        known = _faded(recent(current), 1 - documents / objective.documents)
+        known += part
         recent = Memory(current, known, objective.loss)
-        whole = known if objective.memory is None else known + objective.memory(current)
-        current[:] = optimizer.propose(current, whole)
+        if objective.memory is not None:
+            known += objective.memory(current)
+        current[:] = optimizer.propose(current, known)
     return current
 
 

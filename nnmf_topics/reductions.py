@@ -31,5 +31,6 @@ def inner(A: Array, B: Array) -> Array:
     if kernels is None or A.shape != B.shape:
         xp = namespace(A, B)
         return xp.sum(A * B, dtype=xp.float64)
-    # Transposed, arrays of documents are contiguous.
-    return np.asarray(kernels.inner(np.ascontiguousarray(A.T), np.ascontiguousarray(B.T)))
+    if not (A.flags.c_contiguous and B.flags.c_contiguous):
+        A, B = A.T, B.T  # arrays of documents are contiguous so, others are copied
+    return np.asarray(kernels.inner(np.ascontiguousarray(A), np.ascontiguousarray(B)))

@@ -10,7 +10,7 @@ from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.optimizers import unit_columns
 
 ALTERNATIONS = 20
-_LEAST_IDF = 0.5  # beside what all documents have the rest would count for all
+_LEAST_IDF = 0.5  # that of rows of all documents is 0: they would weigh nothing
 _ALTERNATIONS_OF_RARE, _ALTERNATIONS_AFTER = 20, 30
 
 Fit = tuple[np.ndarray, np.ndarray]
@@ -39,7 +39,8 @@ def from_rare_rows(
     """
     weights = _rarity(X).astype(X.dtype)
     if np.all(weights == weights[0]):
-        return from_nndsvd(X, k, random_state, device=device)
+        steps = _ALTERNATIONS_OF_RARE + _ALTERNATIONS_AFTER
+        return from_nndsvd(X, k, random_state, steps, device)
     weighted = _weighted(X, weights)
     A = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)[0]
     del weighted  # the host needs the memory
@@ -57,10 +58,13 @@ def alternated(X: Matrix, A: np.ndarray, steps: int, device: Device = HOST) -> F
 
 
 def _rarity(X: Matrix) -> np.ndarray:
-    """Return the root of the logarithmic inverse document frequency of rows, but at least some."""
+    """Return the root of the inverse document frequency of rows, a logarithm.
+
+    Rows of three documents in five and more count alike, and so do those of none.
+    """
     frequency = np.asarray((X > 0).sum(axis=1)).ravel()
     idf = np.log((1 + X.shape[1]) / (1 + frequency))
-    return np.asarray(np.maximum(idf, _LEAST_IDF) ** 0.5)
+    return np.sqrt(np.where(frequency > 0, np.maximum(idf, _LEAST_IDF), _LEAST_IDF))
 
 
 def _weighted(X: Matrix, weights: np.ndarray) -> Matrix:

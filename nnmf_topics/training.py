@@ -139,7 +139,7 @@ def train(
             in_memory = isinstance(chunks, (list, tuple))
         if device.is_gpu and not online:  # steps are taken after every chunk there
             chunks = Grouped(chunks)
-        objective = Objective(chunks, loss, device, memory, in_memory, targets, online)
+        objective = Objective(chunks, loss, device, memory, in_memory, targets, apart=online)
         optimizer = GramDescent()
         current = [unit_columns(device.put(A)) for A in factors]
         best = objective(current)
@@ -166,10 +166,11 @@ def train(
                 gram, heads, corpus = objective.grams[0].gram, objective.heads, objective.corpus
                 optimizer.accept(too_long=doubted)
             elif corpus is not None:
-                corpus, stop = None, None
+                stop, corpus = None, None  # no sweep any more, and nothing to begin one from
                 objective.apart = False
             else:
                 stop = None if optimizer.reject() else StopReason.STALLED
+            del trial, evaluation  # of the size of the terms, if they were not taken
             state = State(tuple(current), best, _extended(state.history, best), heads)
             bar.set_postfix(loss=f"{state.history.loss[-1]:.5f}", refresh=False)
             bar.update()

@@ -13,7 +13,7 @@ from nnmf_topics.products import accumulate, project
 Product = Callable[[Array], Array]
 
 _MORE = 10  # directions than are wanted, as scikit-learn has it
-PRODUCTS = 20  # with X^T X; with fewer NNDSVD depends on luck, see scripts/RESULTS.md
+PRODUCTS = 20  # with X^T X; with 14 seeds come to different topics, see scripts/RESULTS.md
 _FIRST = 2  # so many of them before the first filter, which needs values to begin with
 _HIGHEST_DEGREE = 4
 
@@ -53,7 +53,7 @@ def svd_from(X: Matrix, Q: Array, products: int = PRODUCTS) -> tuple[Array, Arra
     then subspace iterations with a filter (Zhou and others, "Self-consistent-field calculations
     using Chebyshev-filtered subspace iteration", 2006): a Chebyshev polynomial of X^T X, or of
     X X^T, that is small below the least of the singular values found and grows fast above it. On
-    the tf-idf of 20 Newsgroups 14 products with X^T X do as well as 35 power iterations.
+    the tf-idf of 20 Newsgroups 14 products with X^T X do as well as 35 power iterations did.
     """
 
     def forward(Q: Array) -> Array:

@@ -47,14 +47,8 @@ def best_start(
     device : Device
     random_state : numpy.random.RandomState
     """
-    widths = [A.shape[1] for A in known.factors]
-    both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
-    with Device("cpu").active():
-        # By energy, whatever the model was started from: an old topic stands for many documents,
-        # and holds most words. Restarts are tried on some documents, which could leave it out.
-        fresh = layerwise(both, widths, random_state, rare_first=False, evenness=0, restarts=0)
-        fresh = _numbered_as(known.factors, fresh)
-    # One memory at a time: each is of the size of the terms.
+    fresh = _from_scratch(known, sample, random_state)
+    # One memory at a time in the trials: each is of the size of the terms.
     before, stay = _losses(trial(_present(known, loss, device), _TRIAL_PASSES))
     with device.active():
         other = _present(known, loss, device).rebased([device.put(A) for A in fresh])
@@ -63,6 +57,19 @@ def best_start(
         return other
     del other
     return _present(known, loss, device)
+
+
+def _from_scratch(
+    known: Trained, sample: Matrix, random_state: np.random.RandomState
+) -> list[np.ndarray]:
+    """Return factors for the new documents and the topics of the old ones together."""
+    widths = [A.shape[1] for A in known.factors]
+    both = sp.hstack([sp.csc_array(_as_documents(known)), sample], format="csc")
+    with Device("cpu").active():
+        # By energy, whatever the model was started from: an old topic stands for many documents,
+        # and holds most words. Restarts are tried on some documents, which could leave it out.
+        fresh = layerwise(both, widths, random_state, rare_first=False, evenness=0, restarts=0)
+        return _numbered_as(known.factors, fresh)
 
 
 def _present(known: Trained, loss: LossName, device: Device) -> Memory:

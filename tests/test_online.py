@@ -10,6 +10,7 @@ from nnmf_topics.datasets import make_hierarchical_corpus
 from nnmf_topics.initializers import initialize
 from nnmf_topics.memory import Memory
 from nnmf_topics.objective import Objective
+from nnmf_topics.online import online_sweep
 from nnmf_topics.products import in_parts
 from nnmf_topics.training import train
 
@@ -103,3 +104,25 @@ def test_a_model_trains_online_from_a_stream_and_says_so_in_its_file(planted, tm
     assert loaded.online is True
     loaded.update(planted.corpus[:100], passes=1)
     assert loaded.num_documents == 500
+
+
+@pytest.mark.parametrize("documents", [7, 40])
+def test_no_sweep_is_made_once_the_loss_has_risen_by_one(documents, monkeypatch):
+    X = corpus(0, 600)[:, :200]
+    start = initialize("random", X, (6, 3), np.random.RandomState(0))
+    sweeps, seen = [], []
+    monkeypatch.setattr(
+        "nnmf_topics.training.online_sweep",
+        lambda *given: sweeps.append(given) or online_sweep(*given),
+    )
+    final = train(
+        in_parts(X, documents),
+        start,
+        online=True,
+        passes=30,
+        tol=0,
+        on_pass=lambda _: seen.append(len(sweeps)),
+    )
+    losses = (final.history.start_loss, *final.history.loss)
+    rejected = [after == before for before, after in pairwise(losses)].index(True)
+    assert seen == [min(number, rejected) + 1 for number in range(len(seen))]

@@ -135,3 +135,12 @@ def test_the_degree_leaves_what_is_small_above_rounding(dtype):
 def test_degrees_are_about_equal_to_the_last():
     squares = np.array([1.0, 2.0])
     assert [_degree(squares, most) for most in range(1, 10)] == [1, 2, 3, 4, 3, 3, 4, 4, 3]
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_space_of_vectors_whose_values_fade_slowly_is_the_same_from_every_seed(seed):
+    X, _ = fading(400, 300, lowest=0.05, seed=seed)
+    first, second = (truncated_svd(X, 20, np.random.RandomState(s), HOST)[0] for s in (0, 1))
+    squared_sines = 20 - np.sum((first.T @ second) ** 2)
+    assert squared_sines < 1e-8
