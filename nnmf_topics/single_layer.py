@@ -10,8 +10,8 @@ from nnmf_topics.nndsvd import nndsvd
 from nnmf_topics.optimizers import unit_columns
 
 ALTERNATIONS = 20
+_ALTERNATIONS_AFTER = 30  # all rows count alike in them
 _LEAST_IDF = 0.5  # that of rows of all documents is 0: they would weigh nothing
-_ALTERNATIONS_OF_RARE, _ALTERNATIONS_AFTER = 20, 30
 
 Fit = tuple[np.ndarray, np.ndarray]
 """A factor (m, k) with unit columns, and codes (k, documents)."""
@@ -38,11 +38,8 @@ def from_rare_rows(
     rare words hold together. Once they are found, all words count alike.
     """
     weights = _rarity(X).astype(X.dtype)
-    if np.all(weights == weights[0]):
-        steps = _ALTERNATIONS_OF_RARE + _ALTERNATIONS_AFTER
-        return from_nndsvd(X, k, random_state, steps, device)
     weighted = _weighted(X, weights)
-    A = from_nndsvd(weighted, k, random_state, _ALTERNATIONS_OF_RARE, device)[0]
+    A = from_nndsvd(weighted, k, random_state, device=device)[0]
     del weighted  # the host needs the memory
     A = unit_columns(A / weights[:, None])
     return alternated(X, A, _ALTERNATIONS_AFTER, device)

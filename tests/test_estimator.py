@@ -38,7 +38,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def fitted(digits):
-    return NeuralNMF((16, 8, 4), random_state=0).fit(digits[0])
+    return NeuralNMF((16, 8, 4), random_state=0, max_iter=500).fit(digits[0])
 
 
 def test_shapes_are_those_that_are_documented(fitted, digits):
@@ -118,7 +118,7 @@ def test_unknown_labels_may_be_written_in_three_ways(digits, unknown):
 
 def test_names_are_told_as_they_were_given(digits):
     names = np.array(["even", "odd"])[digits[1] % 2]
-    model = NeuralNMF((20,), random_state=0, tol=1e-4).fit(digits[0], names)
+    model = NeuralNMF((20,), random_state=0, tol=1e-4, max_iter=500).fit(digits[0], names)
     assert set(model.predict(digits[0])) == {"even", "odd"}
     assert model.score(digits[0], names) > 0.9
 
