@@ -63,8 +63,9 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5
-        Stop when a pass lowers the loss by less than this share; with 0 where no step lowers it. A
-        training that `max_iter` ends before warns, but not with 0.
+        Stop when a pass lowers the loss by less than this share, and so does the next one, by a
+        shorter step; with 0 where no step lowers it. A training that `max_iter` ends before warns,
+        but not with 0.
     batch_size : int, default=2000
         Samples that are worked on at a time.
     label_layer : int, default=-1
@@ -78,6 +79,7 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     device : str, default="auto"
         "cpu", "cuda", "cuda:1", or "auto" for a GPU if one works.
     random_state : int, RandomState instance or None, default=None
+        "layerwise" leaves little to chance, so seeds that agree say little about the data.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -207,8 +209,8 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self.classes_, self.coef_ = classes, self._classifier.B
         if state.history.stop_reason is StopReason.PASSES and tol > 0:
             warnings.warn(
-                f"training had not converged after max_iter={passes} passes: raise max_iter, or "
-                f"tol={tol:g}; tol=0 only silences this",
+                f"training had not converged after max_iter={passes} passes: raise "
+                f"max_iter, or tol (now {tol:g}); tol=0 only silences this",
                 ConvergenceWarning,
                 stacklevel=2,
             )

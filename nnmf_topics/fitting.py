@@ -109,6 +109,9 @@ def fit(
             "%d topics for %d document%s: some will be copies, or of no document",
             *(max(plan.widths), new.documents, "s" if new.documents > 1 else ""),
         )
+    if rare := weighting.without_weight(new):
+        words = int(np.count_nonzero(new.document_frequency))
+        logger.info("%d of %d words are in too few documents to have a weight", rare, words)
     chunks = chunks.weighted(weighting)
 
     def result(state: State) -> Trained:

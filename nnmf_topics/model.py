@@ -68,7 +68,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         the singular vectors alone. "random": random numbers. "auto" is "clusters" where the model
         weighs the words, else "layerwise".
     tol : float
-        Stop when a pass lowers the loss by less than this share of it.
+        Stop when a pass lowers the loss by less than this share of it, and so does the next one, by
+        a shorter step; with 0 where no step lowers it.
     eval_every : int or None
         Log loss and relative errors at INFO every so many passes.
     callbacks : iterable, optional
@@ -80,6 +81,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     per_word_topics : bool
         Whether ``model[bow]`` also tells the topics of each word.
     random_state : int, numpy.random.RandomState or None
+        "layerwise" leaves next to nothing to chance: that its topics are the same from other seeds
+        says nothing about the documents.
     device : str
         "auto" (a GPU if one works), "cpu", "cuda" or "cuda:1".
     dtype : {numpy.float32, numpy.float64}
@@ -295,10 +298,13 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
             on_start = begin if self.callbacks else None
             trained = fit(corpus, plan, known, labels, on_start=on_start, on_pass=keep)
         except BaseException:
-            if self._trained is before or not self.history.passes:  # before the first whole pass
-                self._set(before)
+            known = self._trained
+            if known is None or known is before or not known.history.passes:
+                self._set(before)  # it was before the first whole pass
                 self.num_terms, self.metrics = terms, metrics
                 self.random_state.set_state(drawn)
+            else:
+                self._set(known.interrupted())
             raise
         if trained is None:
             logger.warning("no documents to train on: the model stays as it is")

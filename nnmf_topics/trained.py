@@ -71,6 +71,10 @@ class Trained:
         """Return the words that a code of 1 stands for, (k_l,); made once."""
         return self.kept(("lengths", layer), lambda: topic_lengths(self.factors, layer))
 
+    def interrupted(self) -> Self:
+        """Return this as what a training left that did not come to its end."""
+        return replace(self, history=replace(self.history, stop_reason=StopReason.INTERRUPTED))
+
     def grown(self, num_terms: int) -> Self:
         """Return this for a vocabulary with more terms, of which nothing is known yet."""
         if num_terms == len(self.factors[0]):

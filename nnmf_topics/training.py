@@ -27,6 +27,7 @@ class StopReason(StrEnum):
     PASSES = "all passes were made"
     STALLED = "no step in the proposed direction lowers the loss any more"
     CALLBACK = "a callback asked for it"
+    INTERRUPTED = "an error or an interrupt ended it after a whole pass"
 
 
 @dataclass(frozen=True)

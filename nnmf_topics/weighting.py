@@ -107,11 +107,16 @@ class Weighting:
         enters = (self.term_weights == 0) & (new.document_frequency > 0) & enough
         return replace(self, term_weights=np.where(enters, weights, self.term_weights))
 
+    def without_weight(self, statistics: Statistics) -> int:
+        """Return how many words of a corpus have no weight."""
+        if self.term_weights is None:
+            return 0
+        return int(np.sum(self.term_weights[statistics.document_frequency > 0] == 0))
+
     def drops_all(self, statistics: Statistics) -> bool:
         """Whether no word of a corpus keeps any weight."""
-        if self.term_weights is None:
-            return False
-        return not bool(np.any(self.term_weights[statistics.document_frequency > 0] > 0))
+        words = int(np.count_nonzero(statistics.document_frequency))
+        return self.term_weights is not None and self.without_weight(statistics) == words
 
 
 def fit_weighting(name: WeightingName, statistics: Statistics) -> Weighting:

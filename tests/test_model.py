@@ -423,7 +423,7 @@ def test_an_interrupted_training_leaves_the_model_of_the_last_whole_pass(error):
     with pytest.raises(type(error)):
         model.update(Stream(corpus, fails_in=5, error=error), passes=9)
     assert model.history.passes == 2
-    assert model.history.stop_reason is None
+    assert model.history.stop_reason.name == "INTERRUPTED"
     assert_same_topics(model, train(corpus, passes=2, tol=0))
     assert model[corpus[0]]
     model.update(corpus, passes=1)
@@ -760,3 +760,11 @@ def test_words_of_the_topics_follow_the_dictionary():
     model = NeuralNMFModel(corpus, 2, dictionary, random_state=0)
     shown = {word for _, words in model.show_topics(formatted=False) for word, _ in words}
     assert shown == set(dictionary.token2id)
+
+
+def test_words_without_a_weight_are_counted_in_the_log(caplog):
+    corpus = [[(0, 1), (1, 1), (term, 2)] for term in range(2, 500)]
+    words = {term: str(term) for term in range(501)}  # one is in no document
+    with caplog.at_level("INFO", "nnmf_topics"):
+        NeuralNMFModel(corpus, (2,), words, passes=1, random_state=0)
+    assert "498 of 500 words are in too few documents to have a weight" in caplog.text
