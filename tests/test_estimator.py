@@ -59,7 +59,7 @@ def test_codes_are_exact_nonnegative_least_squares_at_every_layer(fitted, digits
 
 def test_a_training_that_is_cut_short_warns_as_scikit_learn_s(digits):
     model = NeuralNMF((8, 4), random_state=0, max_iter=3)
-    with pytest.warns(ConvergenceWarning, match=r"not converged after max_iter=3 .* tol \(now 1e-05\); "):
+    with pytest.warns(ConvergenceWarning, match=r"after max_iter=3 passes.* tol \(now 1e-05\); "):
         model.fit(digits[0])
     assert model.n_iter_ == 3
     whole = NeuralNMF((8, 4), random_state=0, max_iter=300).fit(digits[0])
