@@ -63,9 +63,9 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     max_iter : int, default=200
         Passes over the data at most.
     tol : float, default=1e-5
-        Stop when a pass lowers the loss by less than this share, and so does the next one, by a
-        shorter step; with 0 where no step lowers it. A training that `max_iter` ends before warns,
-        but not with 0.
+        Stop when a pass lowers the loss by less than this share, and a shorter step does too if
+        that one may have been too long; with 0 where no step lowers it. A training that `max_iter`
+        ends before warns, but not with 0.
     batch_size : int, default=2000
         Samples that are worked on at a time.
     label_layer : int, default=-1

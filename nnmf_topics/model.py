@@ -68,8 +68,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         the singular vectors alone. "random": random numbers. "auto" is "clusters" where the model
         weighs the words, else "layerwise".
     tol : float
-        Stop when a pass lowers the loss by less than this share of it, and so does the next one, by
-        a shorter step; with 0 where no step lowers it.
+        Stop when a pass lowers the loss by less than this share of it, and a shorter step does too
+        if that one may have been too long; with 0 where no step lowers it.
     eval_every : int or None
         Log loss and relative errors at INFO every so many passes.
     callbacks : iterable, optional
@@ -81,8 +81,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
     per_word_topics : bool
         Whether ``model[bow]`` also tells the topics of each word.
     random_state : int, numpy.random.RandomState or None
-        "layerwise" leaves next to nothing to chance: that its topics are the same from other seeds
-        says nothing about the documents.
+        "layerwise" leaves little to chance: that its topics are the same from other seeds says
+        little about the documents.
     device : str
         "auto" (a GPU if one works), "cpu", "cuda" or "cuda:1".
     dtype : {numpy.float32, numpy.float64}
