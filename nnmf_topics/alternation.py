@@ -1,28 +1,23 @@
 """A single NMF by alternating steps: codes, then the factor, each improved and not solved."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from functools import cached_property, reduce
-from itertools import pairwise
+from functools import reduce
 from operator import add
 
 import numpy as np
-import scipy.sparse as sp
 
-from nnmf_topics._backend import HOST, device_of, namespace, on_gpu
+from nnmf_topics._backend import device_of, namespace, on_gpu
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
-from nnmf_topics.products import accumulate, in_parts, project
+from nnmf_topics.parts import DOCUMENTS_OF_A_PART, Parts, joined
+from nnmf_topics.products import project
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
-_DOCUMENTS_OF_A_PART = 2000
-_NONZEROS_OF_A_PART = 2**17
 
 
 def alternate(
-    X: Matrix, A: Array, steps: int, part: int = _DOCUMENTS_OF_A_PART
+    X: Matrix, A: Array, steps: int, part: int = DOCUMENTS_OF_A_PART
 ) -> tuple[Array, Array]:
     """Improve the factor of a single NMF by coordinate descent on the codes and on it, in turn.
 
@@ -44,8 +39,8 @@ def alternate(
     -------
     The factor (m, k) in normal form, and its codes (k, documents); or stacks of either.
     """
-    data: _Parts | _Whole
-    data = _Whole(X) if A.ndim > 2 else _Parts(X, X.shape[1] if on_gpu(A) else part)
+    data: _Documents | _Whole
+    data = _Whole(X) if A.ndim > 2 else _Documents(X, None if on_gpu(A) else part)
     codes: Array | None = None
     ahead, momentum = A, 1.0
     for _ in range(steps):
@@ -96,64 +91,23 @@ class _Whole:
         return self._X @ _transposed(S), S @ _transposed(S)
 
 
-class _Parts:
-    """A matrix in parts of its documents, which are worked on several at a time."""
+class _Documents:
+    """A matrix in parts, for one factor."""
 
-    def __init__(self, X: Matrix, part: int) -> None:
-        n = X.shape[1]
-        self._X, self._documents = X, in_parts(X, part)
-        self._places = [slice(first, min(first + part, n)) for first in range(0, n, part)]
+    def __init__(self, X: Matrix, part: int | None) -> None:
+        self._parts = Parts(X, part)
 
     def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:
         """Codes (k, documents), improved from those near, or from zero."""
 
-        def improved(number: int) -> Array:
-            rhs = project(A, self._documents[number])
-            start = namespace(A).zeros_like(rhs) if near is None else near[:, self._places[number]]
+        def improved(documents: Matrix, place: slice) -> Array:
+            rhs = project(A, documents)
+            start = namespace(A).zeros_like(rhs) if near is None else near[:, place]
             return coordinate_descent(gram, rhs, start, sweeps)
 
-        parts = list(self._of_documents(improved))
-        return parts[0] if len(parts) == 1 else namespace(A).concat(parts, axis=1)
+        return joined(self._parts.of_documents(improved))
 
     def sums(self, S: Array) -> tuple[Array, Array]:
         """X S^T (m, k) and S S^T (k, k)."""
-
-        def of_codes(number: int) -> Array:
-            codes = S[:, self._places[number]]
-            return codes @ codes.T
-
-        def of_data(number: int) -> Array:
-            return accumulate(self._documents[number], S[:, self._places[number]])
-
-        square = reduce(add, self._of_documents(of_codes))
-        if sp.issparse(self._X):
-            return self._by_rows(S), square
-        return reduce(add, self._of_documents(of_data)), square
-
-    def _by_rows(self, S: np.ndarray) -> np.ndarray:
-        """X S^T on the host, a part of its rows at a time.
-
-        Sums over a part of the documents are of the size of the factor: adding them up took half of
-        a step.
-        """
-        codes = np.ascontiguousarray(S.T)
-        product = np.empty((self._X.shape[0], S.shape[0]), S.dtype)
-
-        def write(part: tuple[slice, sp.csc_array]) -> None:
-            place, rows = part
-            product[place] = project(codes, rows).T
-
-        deque(HOST.map(write, self._rows), maxlen=0)
-        return product
-
-    @cached_property
-    def _rows(self) -> list[tuple[slice, sp.csc_array]]:
-        """The transposed matrix in parts, of about as many non-zeros each, and their places."""
-        whole = sp.csc_array(self._X.T)
-        parts = 1 + whole.nnz // _NONZEROS_OF_A_PART
-        inner_bounds = np.searchsorted(whole.indptr, np.linspace(0, whole.nnz, parts + 1)[1:-1])
-        bounds = np.unique([0, *inner_bounds, whole.shape[1]])
-        return [(slice(*ends), whole[:, slice(*ends)]) for ends in pairwise(bounds)]
-
-    def _of_documents(self, work: Callable[[int], Array]) -> Iterable[Array]:
-        return HOST.map(work, range(len(self._documents)))
+        squares = self._parts.of_documents(lambda _, place: S[:, place] @ S[:, place].T)
+        return self._parts.accumulate(S), reduce(add, squares)

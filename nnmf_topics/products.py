@@ -28,13 +28,21 @@ def in_parts(X: Matrix, documents: int) -> list[Matrix]:
 
 def project(A: Array, X: Matrix) -> Array:
     """Return A^T X (k, n), for A (m, k) and X (m, n). In memory documents follow each other."""
-    if (kernels := _kernels(X, A, X.shape[0])) is not None:
+    if _kernels(X, A, X.shape[0]) is not None:
         rhs = np.empty((X.shape[1], A.shape[1]), A.dtype)
-        kernels.gather(X.data, X.indices, X.indptr, np.ascontiguousarray(A), rhs)
+        project_to(rhs, A, X)
         return rhs.T
     if (cuda := _cuda_kernels(X, A, X.shape[0])) is not None:
         return cuda.project(A, X).T
     return (X.T @ A).T
+
+
+def project_to(rhs: np.ndarray, A: np.ndarray, X: Matrix) -> None:
+    """Write X^T A to rows of the host (n, k), contiguous."""
+    if (kernels := _kernels(X, A, X.shape[0])) is not None:
+        kernels.gather(X.data, X.indices, X.indptr, np.ascontiguousarray(A), rhs)
+    else:
+        rhs[...] = X.T @ A
 
 
 def accumulate(X: Matrix, S: Array) -> Array:

@@ -6,9 +6,9 @@ from math import ceil, log
 import numpy as np
 import scipy.linalg
 
-from nnmf_topics._backend import Device, namespace, to_host
+from nnmf_topics._backend import Device, namespace, on_gpu, to_host
 from nnmf_topics._typing import Array, Matrix
-from nnmf_topics.products import accumulate, project
+from nnmf_topics.parts import DOCUMENTS_OF_A_PART, Parts
 
 Product = Callable[[Array], Array]
 
@@ -56,11 +56,13 @@ def svd_from(X: Matrix, Q: Array, products: int = PRODUCTS) -> tuple[Array, Arra
     the tf-idf of 20 Newsgroups 14 products with X^T X do as well as 35 power iterations did.
     """
 
+    parts = Parts(X, None if on_gpu(Q) else DOCUMENTS_OF_A_PART)
+
     def forward(Q: Array) -> Array:
-        return accumulate(X, Q.T)  # X Q
+        return parts.accumulate(Q.T)  # X Q
 
     def backward(Q: Array) -> Array:
-        return project(Q, X).T  # X^T Q
+        return parts.project(Q).T  # X^T Q
 
     wide = X.shape[0] < X.shape[1]
     there, back = (backward, forward) if wide else (forward, backward)

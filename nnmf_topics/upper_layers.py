@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnmf_topics._backend import HOST
 from nnmf_topics.alternation import alternate
 from nnmf_topics.optimizers import unit_columns
 from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
 
 _LEAST_GAIN = 1e-4  # of all squares; less would let rounding decide between equals
 _TRIED_ON = 2000
-_ENTRIES_AT_ONCE = 2**18
+_ENTRIES_AT_ONCE = 2**17
 _FINALISTS, _ALTERNATIONS_OF_FINALISTS = 3, 10
 
 
@@ -96,10 +97,14 @@ def restarted(
     ends: dict[float, np.ndarray] = {}
     for (A, _), error in _tried(tried_on, found[0].shape, random_state, restarts):
         ends.setdefault(error // least, A)
+    finalists = [ends[end] for end in sorted(ends)[:_FINALISTS]]
+
+    def finished(A: np.ndarray) -> tuple[Fit, float]:
+        fit = alternate(signal.S, A, _ALTERNATIONS_OF_FINALISTS)
+        return fit, signal.error(fit)
+
     best, lowest = found, signal.error(found)
-    for end in sorted(ends)[:_FINALISTS]:
-        fit = alternate(signal.S, ends[end], _ALTERNATIONS_OF_FINALISTS)
-        error = signal.error(fit)
+    for fit, error in HOST.map(finished, finalists):
         if error < lowest - least:
             best, lowest = fit, error
     return best
@@ -112,8 +117,15 @@ def _tried(
     k_below, k = shape
     entries = (k_below + k + signal.S.shape[1]) * k  # of a factor, a Gram matrix and codes
     at_once = max(_ENTRIES_AT_ONCE // entries, 1)
-    for first in range(0, restarts, at_once):
-        number = min(at_once, restarts - first)
-        starts = random_state.random_sample((number, *shape)).astype(signal.S.dtype)
-        fits = alternate(signal.S, unit_columns(starts), ALTERNATIONS)
-        yield from ((fit, signal.error(fit)) for fit in zip(*fits, strict=True))
+    # Drawn as they are read, by one thread and in their order, whatever the number of threads.
+    starts = (
+        random_state.random_sample((min(at_once, restarts - first), *shape))
+        for first in range(0, restarts, at_once)
+    )
+
+    def tried(A: np.ndarray) -> list[tuple[Fit, float]]:
+        fits = alternate(signal.S, unit_columns(A.astype(signal.S.dtype)), ALTERNATIONS)
+        return [(fit, signal.error(fit)) for fit in zip(*fits, strict=True)]
+
+    for some in HOST.map(tried, starts):
+        yield from some
