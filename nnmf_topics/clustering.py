@@ -86,7 +86,9 @@ def _tries(k: int) -> int:
 
 def _seeds(points: np.ndarray, k: int, random_state: np.random.RandomState) -> np.ndarray:
     k = min(k, len(points))
-    _, chosen = kmeans_plusplus(points.astype(np.float64), k, random_state=random_state)
+    # Far apart in the first directions is far enough to begin with, and in all of many takes long.
+    first = points[:, :_DIRECTIONS].astype(np.float64)
+    _, chosen = kmeans_plusplus(first, k, random_state=random_state)
     return np.asarray(points[chosen])
 
 
