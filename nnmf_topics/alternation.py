@@ -5,7 +5,7 @@ from operator import add
 
 import numpy as np
 
-from nnmf_topics._backend import device_of, namespace, on_gpu
+from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
@@ -33,14 +33,14 @@ def alternate(
         less time together than one after the other
     steps : int
     part : int
-        So many documents at a time; all of them on a GPU, and for a stack.
+        So many documents at a time; all of them on a device, and for a stack.
 
     Returns
     -------
     The factor (m, k) in normal form, and its codes (k, documents); or stacks of either.
     """
     data: _Documents | _Whole
-    data = _Whole(X) if A.ndim > 2 else _Documents(X, None if on_gpu(A) else part)
+    data = _Whole(X) if A.ndim > 2 else _Documents(X, part)
     codes: Array | None = None
     ahead, momentum = A, 1.0
     for _ in range(steps):
@@ -94,7 +94,7 @@ class _Whole:
 class _Documents:
     """A matrix in parts, for one factor."""
 
-    def __init__(self, X: Matrix, part: int | None) -> None:
+    def __init__(self, X: Matrix, part: int) -> None:
         self._parts = Parts(X, part)
 
     def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:

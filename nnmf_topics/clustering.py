@@ -86,9 +86,13 @@ def _tries(k: int) -> int:
 
 def _seeds(points: np.ndarray, k: int, random_state: np.random.RandomState) -> np.ndarray:
     k = min(k, len(points))
-    # Far apart in the first directions is far enough to begin with, and in all of many takes long.
-    first = points[:, :_DIRECTIONS].astype(np.float64)
-    _, chosen = kmeans_plusplus(first, k, random_state=random_state)
+    if points.shape[1] > _DIRECTIONS:
+        # Distances of many directions take long, and nearly survive in as many random ones. The
+        # first of them would not do: small clusters have no part in those.
+        shown = points @ random_state.normal(size=(points.shape[1], _DIRECTIONS))
+    else:
+        shown = points.astype(np.float64)
+    _, chosen = kmeans_plusplus(shown, k, random_state=random_state)
     return np.asarray(points[chosen])
 
 

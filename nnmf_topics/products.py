@@ -28,21 +28,27 @@ def in_parts(X: Matrix, documents: int) -> list[Matrix]:
 
 def project(A: Array, X: Matrix) -> Array:
     """Return A^T X (k, n), for A (m, k) and X (m, n). In memory documents follow each other."""
-    if _kernels(X, A, X.shape[0]) is not None:
+    if is_compiled(A, X):
         rhs = np.empty((X.shape[1], A.shape[1]), A.dtype)
-        project_to(rhs, A, X)
+        project_to(rhs, np.ascontiguousarray(A), X, slice(0, X.shape[1]))
         return rhs.T
     if (cuda := _cuda_kernels(X, A, X.shape[0])) is not None:
         return cuda.project(A, X).T
     return (X.T @ A).T
 
 
-def project_to(rhs: np.ndarray, A: np.ndarray, X: Matrix) -> None:
-    """Write X^T A to rows of the host (n, k), contiguous."""
-    if (kernels := _kernels(X, A, X.shape[0])) is not None:
-        kernels.gather(X.data, X.indices, X.indptr, np.ascontiguousarray(A), rhs)
-    else:
-        rhs[...] = X.T @ A
+def project_to(rhs: np.ndarray, A: np.ndarray, X: Matrix, place: slice) -> None:
+    """Write X^T A of the columns at a place to its rows of the host (n, k), by compiled loops.
+
+    A and rhs are contiguous, and `is_compiled(A, X)` holds.
+    """
+    kernels, bounds = _kernels(X, A, X.shape[0]), X.indptr[place.start : place.stop + 1]
+    kernels.gather(X.data, X.indices, bounds, A, rhs[place])
+
+
+def is_compiled(A: Array, X: Matrix) -> bool:
+    """Whether A^T X is made by compiled loops on the host."""
+    return _kernels(X, A, X.shape[0]) is not None
 
 
 def accumulate(X: Matrix, S: Array) -> Array:

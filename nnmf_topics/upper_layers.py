@@ -1,6 +1,6 @@
 """The start of the layers above the finest, from its codes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,11 +8,12 @@ import numpy as np
 from nnmf_topics._backend import HOST
 from nnmf_topics.alternation import alternate
 from nnmf_topics.optimizers import unit_columns
+from nnmf_topics.parts import DOCUMENTS_OF_A_PART
 from nnmf_topics.single_layer import ALTERNATIONS, Fit, from_nndsvd
 
 _LEAST_GAIN = 1e-4  # of all squares; less would let rounding decide between equals
 _TRIED_ON = 2000
-_ENTRIES_AT_ONCE = 2**17
+_ENTRIES_AT_ONCE = 2**17  # of a stack of starts: those of six topics fill two, for two threads
 _FINALISTS, _ALTERNATIONS_OF_FINALISTS = 3, 10
 
 
@@ -42,15 +43,19 @@ class Signal(NamedTuple):
     def error(self, fit: Fit) -> float:
         """Mean square of what a fit leaves of a document."""
         A, codes = fit
-        return self._mean_square(self.S - A @ codes)
+        return self._mean_square(lambda place: self.S[:, place] - A @ codes[:, place])
 
     def size(self) -> float:
         """Mean square of a document."""
-        return self._mean_square(self.S)
+        return self._mean_square(lambda place: self.S[:, place])
 
-    def _mean_square(self, S: np.ndarray) -> float:
-        S = S.astype(np.float64)
-        return float(np.mean(np.sum(S * (self.gram @ S), axis=0)))
+    def _mean_square(self, left: Callable[[slice], np.ndarray]) -> float:
+        """Mean square of what is left of documents, in double precision but some at a time."""
+        n, total = int(self.S.shape[1]), 0.0
+        for first in range(0, n, DOCUMENTS_OF_A_PART):
+            S = left(slice(first, first + DOCUMENTS_OF_A_PART)).astype(np.float64)
+            total += float(np.sum(S * (self.gram @ S)))
+        return total / n
 
 
 def upper_layers(
@@ -95,7 +100,7 @@ def restarted(
         tried_on = signal.of_documents(random_state.choice(documents, _TRIED_ON, replace=False))
     # Starts of about the same error have come to the same end.
     ends: dict[float, np.ndarray] = {}
-    for (A, _), error in _tried(tried_on, found[0].shape, random_state, restarts):
+    for A, error in _tried(tried_on, found[0].shape, random_state, restarts):
         ends.setdefault(error // least, A)
     finalists = [ends[end] for end in sorted(ends)[:_FINALISTS]]
 
@@ -112,8 +117,8 @@ def restarted(
 
 def _tried(
     signal: Signal, shape: tuple[int, ...], random_state: np.random.RandomState, restarts: int
-) -> Iterator[tuple[Fit, float]]:
-    """Yield fits from random starts, and their errors; many small ones are made together."""
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield factors fitted from random starts, and errors; many small ones are made together."""
     k_below, k = shape
     entries = (k_below + k + signal.S.shape[1]) * k  # of a factor, a Gram matrix and codes
     at_once = max(_ENTRIES_AT_ONCE // entries, 1)
@@ -123,9 +128,9 @@ def _tried(
         for first in range(0, restarts, at_once)
     )
 
-    def tried(A: np.ndarray) -> list[tuple[Fit, float]]:
+    def tried(A: np.ndarray) -> list[tuple[np.ndarray, float]]:
         fits = alternate(signal.S, unit_columns(A.astype(signal.S.dtype)), ALTERNATIONS)
-        return [(fit, signal.error(fit)) for fit in zip(*fits, strict=True)]
+        return [(fit[0], signal.error(fit)) for fit in zip(*fits, strict=True)]
 
     for some in HOST.map(tried, starts):
         yield from some

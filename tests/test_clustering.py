@@ -29,6 +29,17 @@ def test_points_around_different_directions_are_told_apart(k, seed):
     assert partition(found) == partition(labels)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_of_many_clusters_the_small_ones_are_found_too(seed):
+    # As in the space of latent semantics: the first directions are those of what is frequent.
+    rng, sizes = np.random.RandomState(seed), np.linspace(40, 4, 90).astype(int)
+    labels = np.repeat(np.arange(90), sizes)
+    points = np.eye(90)[labels] + 0.03 * rng.standard_normal((len(labels), 90))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    found = spherical_kmeans(points, 90, np.random.RandomState(seed))
+    assert len(partition(found) & partition(labels)) > 75  # by the first 50 directions it is 65
+
+
 def test_more_points_than_seeds_are_looked_for_in_are_told_apart_too(monkeypatch):
     monkeypatch.setattr(clustering, "_POINTS", 40)
     monkeypatch.setattr(clustering, "_POINTS_OF_A_CLUSTER", 8)

@@ -348,7 +348,8 @@ def test_restarts_that_do_not_go_together_are_the_same(monkeypatch):
         together = restarted(plain(S), poor, np.random.RandomState(1), restarts=7)
         monkeypatch.setattr("nnmf_topics.upper_layers._ENTRIES_AT_ONCE", 3 * 4 * (9 + 4 + 80))
         apart = restarted(plain(S), poor, np.random.RandomState(1), restarts=7)
-    assert [shape[0] for shape in shapes] == [7, 3, 3, 1]
+    numbers = [shape[0] for shape in shapes]
+    assert (numbers[0], sorted(numbers[1:])) == (7, [1, 3, 3])  # those of threads in any order
     for found, expected in zip(apart, together, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
@@ -361,7 +362,7 @@ def test_many_topics_or_documents_bound_what_is_made_together(monkeypatch, shape
     with Device("cpu").active():
         restarted(plain(S), poor, np.random.RandomState(0), restarts=33)
     for number, *_ in shapes:
-        assert number == 1 or number * k * (k_below + k + min(documents, 2000)) <= 2**18
+        assert number == 1 or number * k * (k_below + k + min(documents, 2000)) <= 2**17
 
 
 def test_the_layerwise_start_tries_forty(monkeypatch):

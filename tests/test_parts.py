@@ -1,4 +1,6 @@
-from contextlib import ExitStack
+from contextlib import contextmanager
+from functools import partial
+from threading import Barrier, get_ident
 
 import numpy as np
 import pytest
@@ -6,7 +8,9 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from nnmf_topics._backend import HOST, to_host
+from nnmf_topics.alternation import alternate
 from nnmf_topics.parts import Parts, joined
+from nnmf_topics.truncated_svd import svd_from
 from nnmf_topics.upper_layers import upper_layers
 
 
@@ -17,7 +21,7 @@ def matrix(m, n, seed=0):
     return X.toarray()
 
 
-@pytest.mark.parametrize("documents", [None, 1, 7, 30, 100])
+@pytest.mark.parametrize("documents", [1, 7, 30, 100])
 def test_products_of_parts_are_those_of_the_whole(store, monkeypatch, documents):
     monkeypatch.setattr("nnmf_topics.parts._NONZEROS_OF_A_PART", 50)
     X, rng = matrix(40, 30), np.random.default_rng(1)
@@ -47,28 +51,84 @@ def test_a_matrix_without_entries_has_zero_products(store):
 def test_what_is_made_of_parts_is_joined_in_their_order(store):
     X, numbers = matrix(10, 23), np.arange(23.0)[None]
     parts = Parts(store.data(X), 4)
-    assert [place.start for place in parts.places] == list(range(0, 23, 4))
     row = store.xp.put(numbers)
-    np.testing.assert_array_equal(
-        to_host(joined(parts.of_documents(lambda _, place: row[:, place]))), numbers
-    )
+    made = list(parts.of_documents(lambda part, place: (part.shape[1], row[:, place])))
+    on_host = isinstance(row, np.ndarray)
+    assert [documents for documents, _ in made] == ([4, 4, 4, 4, 4, 3] if on_host else [23])
+    np.testing.assert_array_equal(to_host(joined(place for _, place in made)), numbers)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_no_bit_depends_on_the_number_of_threads(monkeypatch, dtype):
+@pytest.mark.parametrize("form", [np.asarray, sp.csc_array, sp.csr_array])
+@pytest.mark.parametrize("dtypes", [("f4", "f4"), ("f4", "f8"), ("f8", "f4")])
+def test_products_have_the_precision_of_both(form, dtypes):
+    X, A = form(matrix(40, 30).astype(dtypes[0])), np.ones((40, 9), dtypes[1])
+    parts = Parts(X, 8)
+    assert parts.project(A).dtype == (X.T @ A).dtype
+    assert parts.accumulate(np.ones((9, 30), dtypes[1])).dtype == (X.T @ A).dtype
+
+
+@pytest.fixture(params=[np.asarray, sp.csc_array], ids=["dense", "sparse"])
+def many_parts(request, monkeypatch):
+    """A matrix, and so small parts of it that there are several."""
     monkeypatch.setattr("nnmf_topics.parts._NONZEROS_OF_A_PART", 500)
     monkeypatch.setattr("nnmf_topics.upper_layers._ENTRIES_AT_ONCE", 5000)
-    rng = np.random.default_rng(2)
-    X, A = sp.csc_array(matrix(90, 200).astype(dtype)), rng.random((90, 9)).astype(dtype)
-    S = rng.random((9, 200)).astype(dtype)
+    monkeypatch.setattr("nnmf_topics.truncated_svd.Parts", partial(Parts, documents=30))
+    return request.param(matrix(90, 200).astype(np.float32))
 
-    def results(threads):
-        with ExitStack() as stack:
-            stack.enter_context(threadpool_limits(threads, user_api="blas"))
-            stack.enter_context(HOST.active())
-            parts = Parts(X, 30)
+
+@contextmanager
+def threads(number):
+    with threadpool_limits(number, user_api="blas"), HOST.active():
+        yield
+
+
+def test_no_bit_depends_on_the_number_of_threads(many_parts):
+    rng = np.random.default_rng(2)
+    A, S = (rng.random(shape).astype(np.float32) for shape in ((90, 9), (9, 200)))
+
+    def results(number):
+        with threads(number):
+            parts = Parts(many_parts, 30)
+            products = parts.project(A), parts.accumulate(S)
             above = upper_layers((A, S), (4, 2), np.random.RandomState(0), 0.1, 40)
-            return [parts.project(A), parts.accumulate(S), *above]
+            return [*products, *svd_from(many_parts, A), *alternate(many_parts, A, 3, 30), *above]
 
     for one, three in zip(results(1), results(3), strict=True):
         np.testing.assert_array_equal(one, three)
+
+
+def test_parts_are_worked_on_by_several_threads(many_parts):
+    meeting = Barrier(2, timeout=30)
+    with threads(3):
+        # Each waits until another is there too.
+        assert len(list(Parts(many_parts, 100).of_documents(lambda *_: meeting.wait()))) == 2
+
+
+def test_products_of_parts_are_made_by_several_threads(many_parts, monkeypatch):
+    meeting = Barrier(2, timeout=30)
+    monkeypatch.setattr("nnmf_topics.parts.is_compiled", lambda *_: True)
+    monkeypatch.setattr("nnmf_topics.parts.project_to", lambda *_: meeting.wait())
+    with threads(3):
+        Parts(many_parts, 50).project(np.ones((90, 9), np.float32))
+
+
+class DrawsOfThisThread(np.random.RandomState):
+    """Draws for the thread that made it, no other."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.mine, self.number = get_ident(), 0
+
+    def random_sample(self, size=None):
+        assert get_ident() == self.mine
+        self.number += 1
+        return super().random_sample(size)
+
+
+@pytest.mark.usefixtures("many_parts")
+def test_random_starts_are_drawn_by_the_calling_thread():
+    rng, draws = np.random.default_rng(2), DrawsOfThisThread(0)
+    A, S = rng.random((90, 9)), rng.random((9, 200))
+    with threads(3):
+        upper_layers((A, S), (4,), draws, 0.1, 40)
+    assert draws.number > 5

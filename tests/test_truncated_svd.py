@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -5,6 +7,7 @@ from numpy.polynomial import Chebyshev
 from sklearn.utils.extmath import randomized_svd
 
 from nnmf_topics._backend import HOST, to_host
+from nnmf_topics.parts import Parts
 from nnmf_topics.truncated_svd import _HIGHEST_DEGREE, _degree, _filtered, svd_from, truncated_svd
 
 
@@ -21,7 +24,12 @@ def directions(shape, count, dtype=np.float64):
 
 
 @pytest.mark.parametrize("shape", [(60, 40), (40, 60), (50, 50), (7, 90), (1, 5), (5, 1)])
-def test_directions_are_improved_to_the_largest_singular_values_and_vectors(store, shape):
+@pytest.mark.parametrize("documents", [7, 2000])
+def test_directions_are_improved_to_the_largest_singular_values_and_vectors(
+    store, shape, documents, monkeypatch
+):
+    monkeypatch.setattr("nnmf_topics.truncated_svd.Parts", partial(Parts, documents=documents))
+    monkeypatch.setattr("nnmf_topics.parts._NONZEROS_OF_A_PART", 50 * documents)
     X, s = fading(*shape, lowest=1e-6)
     rank = min(10, *shape)
     start = directions(shape, rank + 10)
