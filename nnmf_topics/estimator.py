@@ -28,6 +28,7 @@ from nnmf_topics.initializers import initialize
 from nnmf_topics.labels import Classifier, Labelling
 from nnmf_topics.losses import squared_norm
 from nnmf_topics.network import forward
+from nnmf_topics.nnls import grams_of
 from nnmf_topics.products import in_parts
 from nnmf_topics.supervision import UNKNOWN, Target
 from nnmf_topics.training import StopReason, train
@@ -187,14 +188,15 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             )
         passes, tol = opt.whole("max_iter", self.max_iter), opt.fraction("tol", self.tol)
         batch_size = opt.whole("batch_size", self.batch_size, least=1)
-        start = initialize(self.init, data, widths, check_random_state(self.random_state))
+        random_state, device = check_random_state(self.random_state), resolve_device(self.device)
+        start = initialize(self.init, data, widths, random_state, device)
         state = train(
             in_parts(data, batch_size),
             start,
             loss=self.loss,
             passes=passes,
             tol=tol,
-            device=resolve_device(self.device),
+            device=device,
             targets=targets,
             progress=bool(self.verbose),
         )
@@ -230,8 +232,9 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         device = resolve_device(self.device)
         with device.active():
             factors = [device.put(A) for A in self.factors_]
+            grams = [grams_of(A) for A in factors]
             parts = [
-                [to_host(S) for S in forward(factors, device.put(part)).codes]
+                [to_host(S) for S in forward(factors, device.put(part), grams=grams).codes]
                 for part in in_parts(data, self.batch_size)
             ]
         return [np.concatenate(codes, axis=1) for codes in zip(*parts, strict=True)]

@@ -158,5 +158,5 @@ def squared_norm(X: Matrix) -> Array:
     if hasattr(X, "nnz"):
         X = X.data
     xp = namespace(X)
-    X = xp.astype(X, xp.float64)
+    X = xp.astype(X, xp.float64, copy=False)
     return inner(X, X)

@@ -109,8 +109,10 @@ def _likely_support(grams: Grams, rhs: Array, near: Array | None) -> Array:
     """Where codes are positive after a few sweeps, by default from the clipped solution."""
     if near is not None:
         return coordinate_descent(grams.safe, rhs, near, _WARM_SWEEPS) > 0
-    clipped = namespace(rhs).clip(grams.inverse @ rhs, 0.0, None)
-    return coordinate_descent(grams.safe, rhs, clipped, _COLD_SWEEPS) > 0
+    # In memory documents follow each other, as the sweeps read them.
+    free = (rhs.T @ grams.inverse.T).T
+    zero = namespace(rhs).zeros(1, dtype=rhs.dtype, device=device_of(rhs))
+    return coordinate_descent(grams.safe, rhs, namespace(rhs).maximum(free, zero), _COLD_SWEEPS) > 0
 
 
 def well_posed(gram: Array) -> Array:

@@ -9,7 +9,7 @@ PASSES: the evaluation of all documents and a step, on data that are placed alre
 start; the loss after so many passes tells whether both do the same.
 
 TRAINING: `NeuralNMFModel` on a sparse matrix of counts, with everything that comes before the
-passes: reading, weighting, the start, which stay on the host, and the way to the GPU.
+passes: reading and weighting on the host, the start, and the way to the GPU.
 
     pip install -e ".[cuda13]"    # or cuda12
     python scripts/benchmark_gpu.py
