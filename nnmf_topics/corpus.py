@@ -194,7 +194,7 @@ class Corpus:
         elif documents != self._documents:
             raise ValueError(
                 f"the corpus had {self._documents} documents in its first reading and {documents} "
-                "in another: it must give the same ones each time, or be a list"
+                "in another: its __iter__ must begin anew and give the same ones; or give a list"
             )
 
     @property

@@ -145,7 +145,11 @@ def fit(
 
 def _log_end(history: History) -> None:
     loss = history.loss[-1] if history.loss else history.start_loss
-    logger.info("trained %d passes, loss %.6f: %s", history.passes, loss, history.stop_reason)
+    errors = ", ".join(f"{error:.4f}" for error in history.errors[-1]) if history.errors else "-"
+    logger.info(
+        "trained %d passes, loss %.6f, errors %s: %s",
+        *(history.passes, loss, errors, history.stop_reason),
+    )
 
 
 def _start(

@@ -376,11 +376,18 @@ def test_loops_are_compiled_where_they_cannot_be_kept(when):
 
 
 @pytest.mark.parametrize("error", ["ImportError('needs another NumPy')", "OSError('no LLVM')"])
-def test_a_numba_that_does_not_work_is_named_and_done_without(tmp_path, error):
+def test_a_numba_that_does_not_work_is_named_and_done_without(tmp_path, error, monkeypatch):
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)  # else it is not looked for
     (tmp_path / "numba.py").write_text(f"raise {error}")
     done = run(BAD_NUMBA.format(folder=str(tmp_path)))
     assert done.stdout.split() == ["None"]
     assert error.split("'")[1] in done.stderr
+
+
+def test_numba_that_is_told_not_to_compile_is_not_even_imported(monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    code = "import numpy, sys; from nnmf_topics._compiled import kernels_for as f; "
+    assert run(code + "print(f(numpy.ones(2)), 'numba' in sys.modules)").stdout == "None False\n"
 
 
 def test_a_tile_of_eight_columns_is_as_tall_as_the_largest_of_their_supports():
