@@ -275,7 +275,7 @@ def test_a_stream_with_another_number_of_documents_in_a_later_reading_is_an_erro
         list(corpus)
     corpus = Corpus(Changing(CORPUS, second), TERMS, 2, np.float64)
     list(corpus)
-    with pytest.raises(ValueError, match="must give the same ones each time"):
+    with pytest.raises(ValueError, match="its __iter__ must begin anew"):
         list(corpus.weighted(lambda chunk: chunk * 2))
 
 
