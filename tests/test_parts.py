@@ -105,11 +105,17 @@ def test_parts_are_worked_on_by_several_threads(many_parts):
 
 
 def test_products_of_parts_are_made_by_several_threads(many_parts, monkeypatch):
-    meeting = Barrier(2, timeout=30)
+    meeting, workers = Barrier(2, timeout=30), set()
+
+    def meet(*_):
+        meeting.wait()  # until another is there too
+        workers.add(get_ident())
+
     monkeypatch.setattr("nnmf_topics.parts.is_compiled", lambda *_: True)
-    monkeypatch.setattr("nnmf_topics.parts.project_to", lambda *_: meeting.wait())
+    monkeypatch.setattr("nnmf_topics.parts.project_to", meet)
     with threads(3):
         Parts(many_parts, 50).project(np.ones((90, 9), np.float32))
+    assert len(workers) > 1
 
 
 class DrawsOfThisThread(np.random.RandomState):
