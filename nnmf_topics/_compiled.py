@@ -53,7 +53,7 @@ def _cuda() -> ModuleType:
 def _numba() -> ModuleType | None:
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         logger.info("loops are not compiled: NUMBA_DISABLE_JIT is set")
-        return None  # to import it takes half of the memory of a small training
+        return None  # to import it takes time and memory
     try:
         numba = importlib.import_module("numba")
     # Numba says so itself where it does not go with this NumPy; a broken LLVM is an OSError.
