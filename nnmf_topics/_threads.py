@@ -16,6 +16,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def width_of_parts(n: int, most: int) -> int:
+    """Return how many of n items to take at a time, at most so many; parts of one size are best."""
+    return -(-n // -(-n // max(most, 1))) if n else 1
+
+
 class HostThreads:
     """Limits BLAS to one thread while at least one thread of the process is inside.
 

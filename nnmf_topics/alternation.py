@@ -10,15 +10,13 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
-from nnmf_topics.parts import DOCUMENTS_OF_A_PART, Parts, joined
+from nnmf_topics.parts import Parts, joined
 from nnmf_topics.products import project
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
 
 
-def alternate(
-    X: Matrix, A: Array, steps: int, part: int = DOCUMENTS_OF_A_PART
-) -> tuple[Array, Array]:
+def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple[Array, Array]:
     """Improve the factor of a single NMF by coordinate descent on the codes and on it, in turn.
 
     Far cheaper than exact codes, and as good where they are only a start. The factor is
@@ -32,8 +30,8 @@ def alternate(
     A : Array (m, k) in normal form, or a stack (r, m, k) of starts for a dense X: small ones take
         less time together than one after the other
     steps : int
-    part : int
-        So many documents at a time; all of them on a device, and for a stack.
+    part : int, optional
+        So many documents at a time, see `Parts`; all of them on a device, and for a stack.
 
     Returns
     -------
@@ -94,7 +92,7 @@ class _Whole:
 class _Documents:
     """A matrix in parts, for one factor."""
 
-    def __init__(self, X: Matrix, part: int) -> None:
+    def __init__(self, X: Matrix, part: int | None) -> None:
         self._parts = Parts(X, part)
 
     def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnmf_topics._backend import device_of, namespace, on_gpu
 from nnmf_topics._compiled import cuda_kernels_for, kernels_for
-from nnmf_topics._threads import HOST_THREADS
+from nnmf_topics._threads import HOST_THREADS, width_of_parts
 from nnmf_topics._typing import Array
 
 _ENTRIES_OF_A_THREAD = 2**19
@@ -53,17 +53,17 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     diagonal = xp.where(curved, diagonal, xp.full_like(diagonal, xp.inf))[..., None]
     N = xp.eye(gram.shape[-1], dtype=gram.dtype, device=device_of(gram)) - gram / diagonal
     zero = xp.zeros(1, dtype=rhs.dtype, device=device_of(rhs))
-    # Rows have to be contiguous, whatever the order of what is given.
-    constant, S = (xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs)) for _ in range(2))
-    constant[...], S[...] = rhs / diagonal, start
+    S = xp.empty(rhs.shape, dtype=rhs.dtype, device=device_of(rhs))
     *stack, k, n = rhs.shape
     # Columns do not interact.
-    rows = math.prod((*stack, k))
-    width = max(n if on_gpu(rhs) else _ENTRIES_OF_A_THREAD // max(rows, 1), 1)
+    at_once = n if on_gpu(rhs) else _ENTRIES_OF_A_THREAD // max(math.prod((*stack, k)), 1)
+    width = width_of_parts(n, at_once)
 
     def lower(first: int) -> None:
         columns = slice(first, min(first + width, n))
-        block, least = S[..., columns], constant[..., columns]
+        block, least = S[..., columns], xp.empty_like(S[..., columns])
+        # Rows have to be contiguous, whatever the order of what is given.
+        least[...], block[...] = rhs[..., columns] / diagonal, start[..., columns]
         for _ in range(sweeps):
             for j in range(k):
                 others = (N[..., j : j + 1, :] @ block)[..., 0, :]
@@ -100,7 +100,7 @@ def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:
     """Descend by compiled loops on rows (n, k), many of them on several threads."""
     given, near = _alike(given, start)
     S = np.empty_like(given)
-    width = max(_ENTRIES_OF_A_THREAD // max(S.shape[1], 1), 1)
+    width = width_of_parts(len(S), _ENTRIES_OF_A_THREAD // max(S.shape[1], 1))
 
     def work(first: int) -> None:
         mine = slice(first, first + width)

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from nnmf_topics._backend import HOST, to_host
+from nnmf_topics._compiled import kernels_for
 from nnmf_topics.alternation import alternate
 from nnmf_topics.parts import Parts, joined
 from nnmf_topics.truncated_svd import svd_from
@@ -56,6 +57,14 @@ def test_what_is_made_of_parts_is_joined_in_their_order(store):
     on_host = isinstance(row, np.ndarray)
     assert [documents for documents, _ in made] == ([4, 4, 4, 4, 4, 3] if on_host else [23])
     np.testing.assert_array_equal(to_host(joined(place for _, place in made)), numbers)
+
+
+def test_parts_are_fewer_where_loops_are_not_compiled(store):
+    X = store.data(np.ones((2, 6001), np.float32))
+    on_host = isinstance(X, np.ndarray) or sp.issparse(X)
+    compiled = on_host and kernels_for(np.ones(1)) is not None
+    sizes = list(Parts(X).of_documents(lambda _, place: place.stop - place.start))
+    assert sizes == ([1501, 1501, 1501, 1498] if compiled else [3001, 3000] if on_host else [6001])
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csc_array, sp.csr_array])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from nnmf_topics._threads import HostThreads, one_ahead
+from nnmf_topics._threads import HostThreads, one_ahead, width_of_parts
 
 
 @pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
@@ -34,6 +34,17 @@ def test_results_come_in_the_order_of_the_items(threads):
 def test_few_items_need_no_thread(threads, items):
     found = list(threads.map(lambda item: (item, current_thread().name), items))
     assert found == [(item, current_thread().name) for item in items]
+
+
+@pytest.mark.parametrize("n", [1, 7, 2000, 2001, 11_293])
+@pytest.mark.parametrize("most", [0, 1, 6, 2000, 20_000])
+def test_parts_are_the_fewest_that_are_small_enough_and_about_one_size(n, most):
+    width = width_of_parts(n, most)
+    sizes = [min(width, n - first) for first in range(0, n, width)]
+    assert max(sizes) <= max(most, 1)
+    assert len(sizes) == -(-n // max(most, 1))
+    assert sizes[-1] > width - len(sizes)
+    assert width_of_parts(0, most) == 1  # a step that a range can take
 
 
 def test_few_items_are_read_ahead(threads):
