@@ -44,16 +44,20 @@ def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple
     for _ in range(steps):
         gram = _transposed(ahead) @ ahead
         codes = data.codes(ahead, gram, codes, _SWEEPS)
-        XS, SS = data.sums(codes)
+        moved = _moved(ahead, *data.sums(codes))
         momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        moved = coordinate_descent(SS, _transposed(XS), _transposed(ahead), _SWEEPS)
-        moved = kept_alive(_transposed(moved), ahead)
         ahead = kept_alive(_extrapolated(moved, A, (momentum - 1) / (momentum + 1)), moved)
         A = moved
     lengths = column_lengths(A)
     A = unit_columns(A)
     codes = None if codes is None else codes * lengths[..., None]
     return A, data.codes(A, _transposed(A) @ A, codes, _LAST_SWEEPS)
+
+
+def _moved(A: Array, XS: Array, SS: Array) -> Array:
+    """Return the factor improved, from X S^T (m, k) and S S^T (k, k)."""
+    moved = coordinate_descent(SS, _transposed(XS), _transposed(A), _SWEEPS)
+    return kept_alive(_transposed(moved), A)
 
 
 def _extrapolated(moved: Array, A: Array, share: float) -> Array:

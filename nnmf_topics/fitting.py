@@ -83,6 +83,8 @@ def fit(
     """
     chunks = Corpus(corpus, plan.num_terms, plan.chunksize, plan.dtype)
     sample = Sample(INIT_SAMPLE, plan.random_state)
+    if not chunks.in_memory:
+        logger.info("reading the corpus for the frequencies of words, and documents to start from")
     new = survey(sample.of(chunks), plan.num_terms)
     if new.documents == 0:
         return None
@@ -124,6 +126,8 @@ def fit(
     drawn = sample.matrix(weighting)
     start, memory = _start(drawn, new.documents, plan, known, weighting)
     del drawn  # the training needs the memory
+    if not chunks.in_memory:
+        logger.info("reading it for the loss of the start, then for every pass")
     final = training.train(
         chunks,
         start,

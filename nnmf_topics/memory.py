@@ -16,7 +16,7 @@ from nnmf_topics._backend import device_of, namespace
 from nnmf_topics._typing import Array, LossName
 from nnmf_topics.network import Evaluation
 from nnmf_topics.nnls import nnls
-from nnmf_topics.reductions import inner
+from nnmf_topics.reductions import inner, sum_of_rows
 
 _LEAST_SHARE = 0.9
 """Documents seen before lose no more than a tenth of their loss in the model."""
@@ -39,7 +39,8 @@ class Memory:
         self.factors, self.loss = tuple(factors), loss
         self._left, self._right = _curvature(factors, evaluation, loss)
         # dL/dA_0 = data + A_0 mix here, and at other factors as the model has it.
-        data = evaluation.data + factors[0] @ (evaluation.mix - self._right[0])
+        data = factors[0] @ (evaluation.mix - self._right[0])
+        data += evaluation.data
         self.evaluation = replace(evaluation, data=data, mix=self._right[0])
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:
@@ -47,25 +48,21 @@ class Memory:
 
         Its `data` are those of this memory: to be added to others, never in place.
         """
-        value, upper = self.evaluation.value, []
-        for layer, (A, anchor) in enumerate(zip(factors, self.factors, strict=True)):
-            D = A - anchor
-            # The slope is linear: a change costs what the slope halfway says.
-            if layer:
-                slope = self.evaluation.upper[layer - 1]
-                bend = self._left[layer - 1] @ D @ self._right[layer]
-                upper.append(slope + bend)
-                between = slope + bend / 2
-            else:
-                between = self._slope((A + anchor) / 2)
-            value = value + inner(D, between)
+        cost = sum_of_rows(self._cost, self.evaluation.data, self.factors[0], factors[0])
+        value, upper = self.evaluation.value + cost, []
+        for layer in range(1, len(factors)):
+            D, slope = factors[layer] - self.factors[layer], self.evaluation.upper[layer - 1]
+            bend = self._left[layer - 1] @ D @ self._right[layer]
+            upper.append(slope + bend)
+            value = value + inner(D, slope + bend / 2)
         return replace(self.evaluation, value=self._bounded(value), upper=tuple(upper))
 
-    def _slope(self, A: Array) -> Array:
-        """dL/dA_0 at another first factor: of the size of the terms, so it is not kept."""
-        slope = A @ self.evaluation.mix
-        slope += self.evaluation.data
-        return slope
+    def _cost(self, data: Array, before: Array, after: Array) -> Array:
+        """Return what a change of some rows of the first factor costs, given their `data`.
+
+        The slope is linear: it is what the slope halfway says.
+        """
+        return inner(after - before, data + (before + after) @ (self.evaluation.mix / 2))
 
     def _bounded(self, value: Array) -> Array:
         return namespace(value).maximum(value, _LEAST_SHARE * self.evaluation.value)
@@ -77,19 +74,18 @@ class Memory:
         T_0 = q(A_0', A_0), codes S_0 become T_0 S_0, and T_l = q(A_l', T_{l-1} A_l) above. Of an
         upper layer the slope at its present factor, which is about zero, is left out.
         """
-        translations: list[Array] = []
+        first = nnls(factors[0], self.factors[0]).S
+        arrays = self.evaluation.data, self.factors[0], factors[0]
+        cost = sum_of_rows(lambda data, old, A: self._cost(data, old, A @ first), *arrays)
+        value, upper, translations = self.evaluation.value + cost, [], [first]
         left, _ = _curvature(factors, self.evaluation, self.loss)
-        value, upper = self.evaluation.value, []
-        for layer, (A, old) in enumerate(zip(factors, self.factors, strict=True)):
-            target = translations[-1] @ old if layer else old
+        for layer, (A, old) in enumerate(zip(factors[1:], self.factors[1:], strict=True), 1):
+            target = translations[-1] @ old
             translations.append(nnls(A, target).S)
             D = A @ translations[-1] - target
-            if layer:
-                bend = left[layer - 1] @ D @ self._right[layer]
-                upper.append(bend @ translations[-1].T)
-                value = value + inner(D, bend) / 2
-            else:
-                value = value + inner(D, self._slope(target + D / 2))
+            bend = left[layer - 1] @ D @ self._right[layer]
+            upper.append(bend @ translations[-1].T)
+            value = value + inner(D, bend) / 2
         curvature = [
             T @ H @ T.T for T, H in zip(translations, self.evaluation.curvature, strict=True)
         ]

@@ -1,10 +1,17 @@
 """Sums over long arrays, by the fastest loop there is for them."""
 
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+
 import numpy as np
 
 from nnmf_topics._backend import namespace, on_gpu
 from nnmf_topics._compiled import kernels_for
+from nnmf_topics._threads import HOST_THREADS, width_of_parts
 from nnmf_topics._typing import Array
+
+_ENTRIES_OF_ROWS = 2**17
 
 
 def column_sums(A: Array) -> Array:
@@ -34,3 +41,16 @@ def inner(A: Array, B: Array) -> Array:
     if not (A.flags.c_contiguous and B.flags.c_contiguous):
         A, B = A.T, B.T  # arrays of documents are contiguous so, others are copied
     return np.asarray(kernels.inner(np.ascontiguousarray(A), np.ascontiguousarray(B)))
+
+
+def sum_of_rows(function: Callable[..., Array], *arrays: Array) -> Array:
+    """Return function(rows of each of some tall arrays), added up over all rows.
+
+    On the host a few rows at a time: what it makes of all would be of the size of the terms.
+    """
+    m, k = arrays[0].shape
+    width = width_of_parts(m, m if on_gpu(arrays[0]) else _ENTRIES_OF_ROWS // max(k, 1))
+    places = (slice(first, min(first + width, m)) for first in range(0, m, width))
+    return reduce(
+        add, HOST_THREADS.map(lambda rows: function(*(A[rows, :] for A in arrays)), places)
+    )

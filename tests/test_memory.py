@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -63,6 +64,35 @@ def test_the_gradient_of_the_memory_equals_central_differences(loss):
         for h in (1e-4, -1e-4)
     )
     np.testing.assert_allclose(slope, (above - below) / 2e-4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_memory_is_the_same_with_some_rows_at_a_time(store, monkeypatch, loss):
+    X = random_data(4)
+    factors = start(X, (5, 3))
+    evaluation = evaluated(factors, X, loss).mapped(store.xp.put)
+    memory = Memory([store.xp.put(A) for A in factors], evaluation, loss)
+    others = [store.xp.put(A) for A in start(random_data(5), (5, 3))]
+
+    def values():
+        return [float(memory(others).value), float(memory.rebased(others).evaluation.value)]
+
+    whole = values()
+    monkeypatch.setattr("nnmf_topics.reductions._ENTRIES_OF_ROWS", 35)
+    np.testing.assert_allclose(values(), whole, rtol=1e-12)
+
+
+def test_what_other_factors_cost_takes_no_memory_of_the_size_of_the_terms():
+    X = np.random.RandomState(0).rand(200_000, 3)
+    factors = start(X, (10,))
+    memory, others = Memory(factors, evaluated(factors, X)), moved(factors, 0.01)
+    tracemalloc.start()
+    try:
+        memory(others)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < factors[0].nbytes / 2
 
 
 def test_a_memory_of_the_memory_is_the_memory():

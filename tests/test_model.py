@@ -544,6 +544,15 @@ def test_loss_and_errors_are_logged_every_so_many_passes(caplog, every, lines):
     assert "all passes were made" in caplog.text
 
 
+def test_readings_of_a_stream_before_the_first_pass_are_logged(caplog):
+    readings = ["reading the corpus for the frequencies", "reading it for the loss of the start"]
+    with caplog.at_level(logging.INFO, "nnmf_topics.model"):
+        train(planted().corpus, passes=1)
+        assert not any(reading in caplog.text for reading in readings)
+        train(Stream(planted().corpus), passes=1)
+    assert all(reading in caplog.text for reading in readings)
+
+
 @pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
 @pytest.mark.parametrize("init", ["layerwise", "clusters", "nndsvd", "random"])
 def test_every_loss_from_every_start_lowers_it(loss, init):
