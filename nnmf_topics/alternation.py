@@ -10,10 +10,12 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.coordinate_descent import coordinate_descent
 from nnmf_topics.optimizers import column_lengths, kept_alive, unit_columns
-from nnmf_topics.parts import Parts, joined
+from nnmf_topics.parts import DOCUMENTS_OF_A_PART, Parts, joined
 from nnmf_topics.products import project
 
 _SWEEPS, _LAST_SWEEPS = 2, 8
+_DOCUMENTS_WITHOUT_LOOPS = 6000
+"""In a part: threads wait for Python's lock between calls, so that these have to be few."""
 
 
 def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple[Array, Array]:
@@ -31,14 +33,15 @@ def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple
         less time together than one after the other
     steps : int
     part : int, optional
-        So many documents at a time, see `Parts`; all of them on a device, and for a stack.
+        So many documents at a time at most, by default more where loops are not compiled; all of
+        them on a device, and for a stack.
 
     Returns
     -------
     The factor (m, k) in normal form, and its codes (k, documents); or stacks of either.
     """
     data: _Documents | _Whole
-    data = _Whole(X) if A.ndim > 2 else _Documents(X, part)
+    data = _Whole(X) if A.ndim > 2 else _Documents(X, part or _documents_of_a_part(A))
     codes: Array | None = None
     ahead, momentum = A, 1.0
     for _ in range(steps):
@@ -52,6 +55,10 @@ def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple
     A = unit_columns(A)
     codes = None if codes is None else codes * lengths[..., None]
     return A, data.codes(A, _transposed(A) @ A, codes, _LAST_SWEEPS)
+
+
+def _documents_of_a_part(A: Array) -> int:
+    return DOCUMENTS_OF_A_PART if kernels_for(A) is not None else _DOCUMENTS_WITHOUT_LOOPS
 
 
 def _moved(A: Array, XS: Array, SS: Array) -> Array:
@@ -96,7 +103,7 @@ class _Whole:
 class _Documents:
     """A matrix in parts, for one factor."""
 
-    def __init__(self, X: Matrix, part: int | None) -> None:
+    def __init__(self, X: Matrix, part: int) -> None:
         self._parts = Parts(X, part)
 
     def codes(self, A: Array, gram: Array, near: Array | None, sweeps: int) -> Array:

@@ -127,7 +127,7 @@ def fit(
     start, memory = _start(drawn, new.documents, plan, known, weighting)
     del drawn  # the training needs the memory
     if not chunks.in_memory:
-        logger.info("reading it for the loss of the start, then for every pass")
+        logger.info("reading the corpus for the loss of the start, then for every pass")
     final = training.train(
         chunks,
         start,

@@ -62,7 +62,7 @@ class Memory:
 
         The slope is linear: it is what the slope halfway says.
         """
-        return inner(after - before, data + (before + after) @ (self.evaluation.mix / 2))
+        return inner(after - before, data + ((before + after) / 2) @ self.evaluation.mix)
 
     def _bounded(self, value: Array) -> Array:
         return namespace(value).maximum(value, _LEAST_SHARE * self.evaluation.value)

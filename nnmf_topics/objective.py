@@ -70,9 +70,8 @@ class Objective:
         self.share, self.apart = 1.0, apart
         self.corpus: Evaluation | None = None
         self._labelled, self._scale = len(targets[0].labels) if targets else 0, 0.0
-        # Else products are made sooner by several threads: but who reads a stream is busy anyway,
-        # and beside a memory there is less room for what is of the size of the terms.
-        self._as_summands = not in_memory or memory is not None
+        # Who reads a stream is busy anyway; else products are made sooner by several threads.
+        self._as_summands = not in_memory
         self._placed = PlacedChunks(chunks, device, in_memory)
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:

@@ -10,15 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from nnmf_topics._backend import HOST, Result, namespace
-from nnmf_topics._compiled import kernels_for
 from nnmf_topics._threads import width_of_parts
 from nnmf_topics._typing import Array, Matrix
 from nnmf_topics.products import accumulate, is_compiled, project, project_to
 
 DOCUMENTS_OF_A_PART = 2000
 """Their codes stay in the cache."""
-_DOCUMENTS_WITHOUT_LOOPS = 6000
-"""Threads wait for Python's lock between calls: they have to be few."""
 _NONZEROS_OF_A_PART = 2**17
 
 
@@ -32,16 +29,14 @@ class Parts:
     Parameters
     ----------
     X : Matrix (m, documents), of one document or more
-    documents : int, optional
-        So many in a part at most. By default there are fewer parts where loops are not compiled.
+    documents : int
+        So many in a part at most.
     """
 
-    def __init__(self, X: Matrix, documents: int | None = None) -> None:
+    def __init__(self, X: Matrix, documents: int = DOCUMENTS_OF_A_PART) -> None:
         self._X, n = X.tocsc() if sp.issparse(X) else X, X.shape[1]
         self._on_host = isinstance(X, np.ndarray) or sp.issparse(X)
-        width = (
-            width_of_parts(n, documents or _documents_of_a_part(self._X)) if self._on_host else n
-        )
+        width = width_of_parts(n, documents) if self._on_host else n
         bounds = [*range(0, n, width), n]
         self._columns = _Columns(self._X, [slice(*ends) for ends in pairwise(bounds)])
 
@@ -97,11 +92,6 @@ class _Columns:
         pairs = zip(self.slices, self.places, strict=True)
         deque(HOST.map(lambda pair: write(*pair), pairs), maxlen=0)
         return rhs.T
-
-
-def _documents_of_a_part(X: Matrix) -> int:
-    compiled = kernels_for(X.data if sp.issparse(X) else X) is not None
-    return DOCUMENTS_OF_A_PART if compiled else _DOCUMENTS_WITHOUT_LOOPS
 
 
 def joined(parts: Iterable[Array]) -> Array:

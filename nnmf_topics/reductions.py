@@ -11,7 +11,8 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics._threads import HOST_THREADS, width_of_parts
 from nnmf_topics._typing import Array
 
-_ENTRIES_OF_ROWS = 2**17
+_ENTRIES_ON_HOST, _ENTRIES_ON_GPU = 2**15, 2**24
+"""Of some rows of a tall array: what is made of them shall stay in the cache, or fill a GPU."""
 
 
 def column_sums(A: Array) -> Array:
@@ -46,11 +47,16 @@ def inner(A: Array, B: Array) -> Array:
 def sum_of_rows(function: Callable[..., Array], *arrays: Array) -> Array:
     """Return function(rows of each of some tall arrays), added up over all rows.
 
-    On the host a few rows at a time: what it makes of all would be of the size of the terms.
+    Some rows at a time: what it makes of all would be of the size of the terms. To be called while
+    the device is active.
     """
     m, k = arrays[0].shape
-    width = width_of_parts(m, m if on_gpu(arrays[0]) else _ENTRIES_OF_ROWS // max(k, 1))
-    places = (slice(first, min(first + width, m)) for first in range(0, m, width))
-    return reduce(
-        add, HOST_THREADS.map(lambda rows: function(*(A[rows, :] for A in arrays)), places)
-    )
+    entries = _ENTRIES_ON_GPU if on_gpu(arrays[0]) else _ENTRIES_ON_HOST
+    width = width_of_parts(m, entries // max(k, 1))
+    places = (slice(first, min(first + width, m)) for first in range(0, max(m, 1), width))
+
+    def of_rows(rows: slice) -> Array:
+        return function(*(A[rows, :] for A in arrays))
+
+    on_threads = HOST_THREADS.map(of_rows, places)
+    return reduce(add, map(of_rows, places) if on_gpu(arrays[0]) else on_threads)

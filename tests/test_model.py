@@ -545,7 +545,7 @@ def test_loss_and_errors_are_logged_every_so_many_passes(caplog, every, lines):
 
 
 def test_readings_of_a_stream_before_the_first_pass_are_logged(caplog):
-    readings = ["reading the corpus for the frequencies", "reading it for the loss of the start"]
+    readings = [f"reading the corpus for the {what}" for what in ("frequencies", "loss")]
     with caplog.at_level(logging.INFO, "nnmf_topics.model"):
         train(planted().corpus, passes=1)
         assert not any(reading in caplog.text for reading in readings)
