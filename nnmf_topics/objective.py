@@ -70,8 +70,9 @@ class Objective:
         self.share, self.apart = 1.0, apart
         self.corpus: Evaluation | None = None
         self._labelled, self._scale = len(targets[0].labels) if targets else 0, 0.0
-        # Who reads a stream is busy anyway; else products are made sooner by several threads.
-        self._as_summands = not in_memory
+        # Several threads make products sooner. But one that reads a stream has no time to spare for
+        # them, and an update, of few chunks, little memory.
+        self._as_summands = not in_memory or memory is not None
         self._placed = PlacedChunks(chunks, device, in_memory)
 
     def __call__(self, factors: Sequence[Array]) -> Evaluation:

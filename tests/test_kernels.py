@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 from nnmf_topics import coordinate_descent as coordinate_descent_module
 from nnmf_topics._backend import HOST, Device, to_host
@@ -14,6 +15,9 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics.alternation import alternate
 from nnmf_topics.coordinate_descent import coordinate_descent, descend_columns
 from nnmf_topics.initializers import initialize
+from nnmf_topics.losses import squared_norm
+from nnmf_topics.memory import Memory
+from nnmf_topics.network import evaluate
 from nnmf_topics.nnls import nnls
 from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import unit_columns
@@ -270,6 +274,24 @@ def test_the_step_of_a_tall_factor_is_that_of_the_array_functions(
         expected = by_calls(descend_columns, *arguments)
         assert found.dtype == dtype
         np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
+
+
+def test_an_update_holds_sums_of_products_with_many_words_and_not_those_of_its_chunks():
+    rng = np.random.default_rng(0)
+    X = sp.random_array((200_000, 240), density=1e-4, format="csc", rng=rng, dtype=np.float32)
+    A = unit_columns(rng.random((200_000, 8), np.float32))
+    memory = Memory([A], evaluate([A], X, squared_norm(X), "layerwise")[0])
+    chunks = [X[:, first : first + 20] for first in range(0, 240, 20)]
+    objective = Objective(chunks, "layerwise", HOST, memory, in_memory=True)
+    with threadpool_limits(8, user_api="blas"), HOST.active():
+        objective([A])
+        tracemalloc.start()
+        try:
+            objective([A])
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 3 * A.nbytes
 
 
 @pytest.mark.parametrize("unit", [1e4, 1e6])
