@@ -16,7 +16,7 @@ from nnmf_topics._typing import Array
 # Columns of a batch: enough to hide the cost of a call, few enough for the processor's cache, which
 # also wants few entries (size of the support squared, times columns) and no power of two for a
 # stride. A GPU wants to be filled.
-_COLUMNS, _ENTRIES, _GPU_ENTRIES = 1000, 2**20, 2**26
+_COLUMNS, _ENTRIES, _GPU_ENTRIES = 1000, 2**19, 2**26
 
 
 class _Batch(NamedTuple):

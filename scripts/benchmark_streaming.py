@@ -3,7 +3,8 @@
 Documents of 100 words from planted topics, vocabulary 50,000, widths 50, 10. Each way of training
 has a fresh process, whose resident memory is read every 50 ms: on gensim's MmCorpus, on a class
 that makes its documents anew for each reading, and by `update` in mini-batches from the file. The
-start is after all imports and with the corpus open.
+start is after all imports and with the corpus open. The slope is that of a line through what is
+resident after the first tenth of the time, in MiB for 100,000 documents read.
 
     pip install -e .
     python scripts/benchmark_streaming.py
@@ -35,7 +36,7 @@ WIDTHS = (50, 10)
 WAYS = ("file", "generator", "update")
 COLUMNS = (
     *("way", "imported, MiB", "start, MiB", "peak above start, MiB", "in the first tenth"),
-    *("growth after it", "seconds", "documents a second and pass", "readings"),
+    *("growth after it", "its slope", "seconds", "documents a second and pass", "readings"),
     *("one reading alone, s", "reading's share"),
 )
 BACKGROUND, SIBLINGS = 0.4, 0.2  # shares of a document's words; the others are of its own topic
@@ -175,15 +176,27 @@ def running_peaks(samples: Sequence[Sample], start: int) -> list[float]:
     return [float(peak) for peak in (peaks[seen] - start) / _MIB]
 
 
+def slope(samples: Sequence[Sample], documents: int) -> float:
+    """Return how memory goes after the first tenth of the time, in MiB for 100,000 documents read.
+
+    By least squares; so many documents were read in all.
+    """
+    seconds, sizes = np.array(samples).T
+    later = seconds >= seconds[-1] / 10
+    line = np.polyfit(seconds[later] / seconds[-1] * documents / 100_000, sizes[later] / _MIB, 1)
+    return float(line[0])
+
+
 def row(way: str, setting: Setting, result: Result) -> str:
     """Return a line of the table."""
     peaks, seconds = running_peaks(result.samples, result.opened), result.samples[-1][0]
     memory = (result.imported / _MIB, result.opened / _MIB, peaks[-1], peaks[0])
     speed = setting.documents * setting.passes / seconds
     share = result.readings * result.reading_seconds / seconds
+    trend = slope(result.samples, result.readings * setting.documents)
     cells = (
         *(way, *(f"{size:.0f}" for size in (*memory, peaks[-1] - peaks[0]))),
-        *(f"{seconds:.1f}", f"{speed:,.0f}", str(result.readings)),
+        *(f"{trend:.2f}", f"{seconds:.1f}", f"{speed:,.0f}", str(result.readings)),
         *(f"{result.reading_seconds:.2f}", f"{100 * share:.0f} %"),
     )
     return f"| {' | '.join(cells)} |"

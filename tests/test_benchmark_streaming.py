@@ -37,7 +37,7 @@ def test_memory_that_is_flat_after_the_first_tenth_does_not_grow():
     result = Result(60 * MIB, 100 * MIB, samples(100, 150, *[150] * 9), 6, 0.5)
     line = dict(zip(COLUMNS, cells(streaming.row("file", SMALL, result)), strict=True))
     assert list(line.values()) == [
-        *("file", "60", "100", "50", "50", "0", "10.0", "220", "6", "0.50", "30 %")
+        *("file", "60", "100", "50", "50", "0", "0.00", "10.0", "220", "6", "0.50", "30 %")
     ]
 
 
@@ -45,6 +45,12 @@ def test_growth_is_what_the_peak_rises_after_the_first_tenth():
     result = Result(60 * MIB, 100 * MIB, samples(100, 150, *[150] * 8, 157), 6, 0.5)
     line = dict(zip(COLUMNS, cells(streaming.row("file", SMALL, result)), strict=True))
     assert (line["peak above start, MiB"], line["growth after it"]) == ("57", "7")
+
+
+def test_the_slope_is_that_of_the_line_through_what_is_resident_after_the_first_tenth():
+    found = samples(100, 150, *[150 + 3 * tenth for tenth in range(1, 10)])
+    assert streaming.slope(found, 1_000_000) == pytest.approx(3)
+    assert streaming.slope(found, 500_000) == pytest.approx(6)
 
 
 def test_a_planted_stream_has_its_sizes_and_is_the_same_in_every_reading():
