@@ -2,9 +2,10 @@
 
 Documents of 100 words from planted topics, vocabulary 50,000, widths 50, 10. Each way of training
 has a fresh process, whose resident memory is read every 50 ms: on gensim's MmCorpus, on a class
-that makes its documents anew for each reading, and by `update` in mini-batches from the file. The
-start is after all imports and with the corpus open. The slope is that of a line through what is
-resident after the first tenth of the time, in MiB for 100,000 documents read.
+that makes its documents anew for each reading, and by `update` in mini-batches from the file, as
+lists of bags of words ("update") or as sparse matrices. The start is after all imports and with the
+corpus open. The slope is that of a line through what is resident after the first tenth of the time,
+in MiB for 100,000 documents read.
 
     pip install -e .
     python scripts/benchmark_streaming.py
@@ -17,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,13 +29,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from _setting import environment
 from gensim.corpora import MmCorpus
+from gensim.matutils import corpus2csc
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics.corpus import batches
 
 WIDTHS = (50, 10)
-WAYS = ("file", "generator", "update")
+WAYS = ("file", "generator", "update", "matrices")
 COLUMNS = (
     *("way", "imported, MiB", "start, MiB", "peak above start, MiB", "in the first tenth"),
     *("growth after it", "its slope", "seconds", "documents a second and pass", "readings"),
@@ -153,19 +156,24 @@ def measure(way: str, setting: Setting, path: str) -> Result:
     id2word = {term: str(term) for term in range(setting.terms)}
     opened = resident()
     with sampled() as samples:
-        train(corpus, id2word, setting, setting.batch if way == "update" else None)
+        train(corpus, id2word, setting, way)
     readings, start = corpus.readings, perf_counter()
     deque(corpus, maxlen=0)
     return Result(imported, opened, samples, readings, perf_counter() - start)
 
 
-def train(corpus: Any, id2word: dict[int, str], setting: Setting, batch: int | None) -> None:
+def train(corpus: Any, id2word: dict[int, str], setting: Setting, way: str) -> None:
     """Train a model on the corpus as it is, or in batches of so many documents."""
     all_passes: dict[str, Any] = {"passes": setting.passes, "tol": 0, "device": "cpu"}
-    start = None if batch else corpus
+    start = corpus if way in ("file", "generator") else None
     model = NeuralNMFModel(start, WIDTHS, id2word, random_state=0, **all_passes)
-    for _, documents in batches(corpus, batch) if batch else ():
-        model.update(documents)
+    if way == "update":
+        for _, documents in batches(corpus, setting.batch):
+            model.update(documents)
+    if way == "matrices":
+        stream = iter(corpus)
+        for _ in range(0, setting.documents, setting.batch):
+            model.update(corpus2csc(islice(stream, setting.batch), num_terms=setting.terms))
 
 
 def running_peaks(samples: Sequence[Sample], start: int) -> list[float]:
