@@ -9,7 +9,14 @@ import scipy.sparse as sp
 
 from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Matrix
-from nnmf_topics.documents import bad_weight, columns, largest_weight, to_arrays, to_matrix
+from nnmf_topics.documents import (
+    bad_weight,
+    columns,
+    largest_weight,
+    to_arrays,
+    to_matrix,
+    unknown_term,
+)
 
 Source = Any
 """A gensim corpus, a SciPy sparse matrix (terms, documents), or a callable that makes one."""
@@ -73,7 +80,8 @@ def check_corpus(source: Any, num_terms: int) -> None:
         if source.shape[0] != num_terms:
             raise ValueError(
                 f"the matrix has {source.shape[0]} rows and the vocabulary {num_terms} terms: rows "
-                "are terms and columns are documents; transpose it or give the matching id2word"
+                "are terms and columns are documents; transpose it, make it with as many rows "
+                f"(corpus2csc has num_terms={num_terms}), or give the matching id2word"
             )
         if source.dtype.kind not in "biuf":
             raise TypeError(f"the matrix must hold real numbers, not {source.dtype}")
@@ -127,6 +135,8 @@ def batches(source: Source, size: int) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_array]:
+    if matrix.format == "csr":
+        matrix.check_format(full_check=True)  # to convert it SciPy does not look where it writes
     matrix, largest = sp.csc_array(matrix), largest_weight(dtype)
     for first in range(0, matrix.shape[1], chunksize):
         starts = matrix.indptr[first : first + chunksize + 1]
@@ -135,6 +145,10 @@ def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_a
         lowest, highest = (float(extreme(data, initial=0)) for extreme in (np.min, np.max))
         if not (lowest >= 0 and highest <= largest):
             _refuse(data, indices, starts, first, largest)
+        # SciPy and compiled loops do not look where they write; corpus2csc can make such a matrix.
+        if indices.size and not 0 <= indices.min() <= indices.max() < matrix.shape[0]:
+            at = int(np.argmax((indices < 0) | (indices >= matrix.shape[0])))
+            raise unknown_term(_document_at(at, starts, first), indices[at], matrix.shape[0])
         yield columns(data.astype(dtype), indices, starts - starts[0], matrix.shape[0])
 
 
@@ -145,8 +159,12 @@ def _refuse(
     with np.errstate(over="ignore"):  # what is too large even for a double is infinite
         weights = data.astype(np.float64)
     at = int(np.argmax(~((weights >= 0) & (weights <= largest))))
-    document = first + int(np.searchsorted(starts - starts[0], at, side="right")) - 1
-    raise bad_weight(f"document {document}", indices[at], weights[at], largest)
+    raise bad_weight(_document_at(at, starts, first), indices[at], weights[at], largest)
+
+
+def _document_at(entry: int, starts: np.ndarray, first: int) -> str:
+    """Return the name of the document that holds an entry."""
+    return f"document {first + int(np.searchsorted(starts - starts[0], entry, side='right')) - 1}"
 
 
 class Corpus:

@@ -169,17 +169,22 @@ def _check_pair(term: Any, weight: Any, where: str, num_terms: int, largest: flo
     if not isinstance(term, _INTEGER) or isinstance(term, bool):
         raise TypeError(f"{where}: term id {term!r:.60} is not an integer; {_DOC2BOW}")
     if not 0 <= term < num_terms:
-        raise ValueError(
-            f"{where}: term id {term!s:.60} is outside the vocabulary of {num_terms} terms; use "
-            "the model's dictionary, or set model.id2word: words added to it are known after the "
-            "next update"
-        )
+        raise unknown_term(where, term, num_terms)
     if not isinstance(weight, _REAL):
         raise TypeError(
             f"{where}: the count {weight!r:.60} of term {term} is not a real number; {_DOC2BOW}"
         )
     if not 0 <= weight <= largest:
         raise bad_weight(where, term, weight, largest)
+
+
+def unknown_term(where: str, term: Any, num_terms: int) -> ValueError:
+    """Return the error for a term id that cannot be."""
+    return ValueError(
+        f"{where}: term id {term!s:.60} is outside the vocabulary of {num_terms} terms; use "
+        "the model's dictionary, or set model.id2word: words added to it are known after the "
+        "next update"
+    )
 
 
 def bad_weight(where: str, term: Any, weight: Any, largest: float) -> ValueError:

@@ -290,6 +290,11 @@ class NeuralNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _checked(self, X: Any, *, reset: bool) -> Matrix:
         """Return samples as floating numbers, nonnegative, by rows if they are sparse."""
         X = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+        if sp.issparse(X):
+            try:
+                X.check_format(full_check=True)  # compiled loops do not look where they read
+            except ValueError as error:
+                raise ValueError(f"X is no valid sparse matrix: {error}; make it anew") from error
         check_non_negative(X, "NeuralNMF")
         return sp.csr_array(X) if sp.issparse(X) else X
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, InitChoice, InitName, LossName, Matrix
-from nnmf_topics.corpus import Corpus, Source
+from nnmf_topics.corpus import Corpus, Source, is_one_shot
 from nnmf_topics.initializers import initialize
 from nnmf_topics.labels import Classifier, Labelling, Labels
 from nnmf_topics.memory import Memory
@@ -81,6 +81,8 @@ def fit(
     TypeError, ValueError
         Naming the first bad document; or if no document has a word.
     """
+    if is_one_shot(corpus):
+        logger.info("reading the corpus, which is kept in memory: it can be read only once")
     chunks = Corpus(corpus, plan.num_terms, plan.chunksize, plan.dtype)
     sample = Sample(INIT_SAMPLE, plan.random_state)
     if not chunks.in_memory:

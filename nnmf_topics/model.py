@@ -307,7 +307,9 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
                 self._set(known.interrupted())
             raise
         if trained is None:
-            logger.warning("no documents to train on: the model stays as it is")
+            logger.warning(
+                "no documents to train on, or an iterator that was read before: the model stays"
+            )
         else:
             self._set(trained)
 

@@ -162,8 +162,24 @@ def test_the_error_names_the_column_and_row_of_a_bad_weight_in_a_matrix(weight, 
     assert raised.match(REMEDY)
 
 
+@pytest.mark.parametrize("term", [-1, TERMS, 10**6])
+@pytest.mark.parametrize("chunksize", [1, 2, 100])
+def test_the_error_names_the_column_of_a_row_that_a_matrix_does_not_have(term, chunksize):
+    matrix = sp.csc_array(expected(CORPUS))
+    matrix.indices[matrix.indptr[3]] = term  # SciPy does not look; nor does corpus2csc
+    with pytest.raises(ValueError, match=f"document 3: term id {term} is outside the vocabulary"):
+        list(read_chunks(matrix, TERMS, chunksize))
+
+
+def test_a_matrix_by_rows_without_a_column_that_it_names_is_refused():
+    matrix = sp.csr_array(expected(CORPUS))
+    matrix.indices[0] = 10**6
+    with pytest.raises(ValueError, match=f"indices must be < {len(CORPUS)}"):
+        list(read_chunks(matrix, TERMS, 2))
+
+
 def test_a_matrix_of_the_wrong_height_or_kind_is_refused():
-    with pytest.raises(ValueError, match=r"150 terms.*transpose"):
+    with pytest.raises(ValueError, match=r"150 terms.*transpose.*num_terms=150"):
         list(read_chunks(sp.csc_array(expected(CORPUS).T), TERMS, 2))
     with pytest.raises(TypeError, match="real numbers, not complex128"):
         list(read_chunks(sp.csc_array(expected(CORPUS) * 1j), TERMS, 2))

@@ -66,6 +66,14 @@ def test_a_training_that_is_cut_short_warns_as_scikit_learn_s(digits):
     assert whole.n_iter_ < 300
 
 
+def test_samples_that_name_a_feature_which_is_not_there_are_an_error(fitted, digits):
+    X = sp.csr_array(digits[0])
+    X.indices[7] = 10**6
+    for ask in (fitted.transform, NeuralNMF(3).fit):
+        with pytest.raises(ValueError, match="no valid sparse matrix: indices must be < "):
+            ask(X)
+
+
 def test_sparse_and_dense_samples_give_the_same_model(digits):
     X = digits[0][:, digits[0].any(axis=0)]  # rounding decides what starts where there is nothing
     dense, sparse = (

@@ -550,7 +550,22 @@ def test_readings_of_a_stream_before_the_first_pass_are_logged(caplog):
         train(planted().corpus, passes=1)
         assert not any(reading in caplog.text for reading in readings)
         train(Stream(planted().corpus), passes=1)
-    assert all(reading in caplog.text for reading in readings)
+        assert all(reading in caplog.text for reading in readings)
+        assert "kept in memory" not in caplog.text
+        train(iter(planted().corpus), passes=1)
+    assert "reading the corpus, which is kept in memory" in caplog.text
+
+
+@pytest.mark.parametrize("weighting", ["none", "log-idf"])
+def test_words_of_a_grown_dictionary_in_a_matrix_that_is_too_low_are_an_error(weighting):
+    corpus, terms = planted().corpus, len(planted().dictionary)
+    low = corpus2csc([[*corpus[0], (terms + 7, 1)], *corpus[1:]], num_terms=terms)
+    model = train(corpus, weighting=weighting)
+    before = fingerprint(model)
+    for ask in (model.update, model.encode, lambda c: list(model[c]), model.log_perplexity):
+        with pytest.raises(ValueError, match=f"document 0: term id {terms + 7} is outside"):
+            ask(low)
+    assert fingerprint(model) == before
 
 
 @pytest.mark.parametrize("loss", ["layerwise", "energy", "reconstruction"])
