@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def width_of_parts(n: int, most: int) -> int:
-    """Return how many of n items to take at a time, at most so many; parts of one size are best."""
+    """Return how many of n items to take at a time, at most so many: in parts of about one size."""
     return -(-n // -(-n // max(most, 1))) if n else 1
 
 

@@ -51,12 +51,11 @@ def sum_of_rows(function: Callable[..., Array], *arrays: Array) -> Array:
     the device is active.
     """
     m, k = arrays[0].shape
-    entries = _ENTRIES_ON_GPU if on_gpu(arrays[0]) else _ENTRIES_ON_HOST
-    width = width_of_parts(m, entries // max(k, 1))
+    gpu = on_gpu(arrays[0])
+    width = width_of_parts(m, (_ENTRIES_ON_GPU if gpu else _ENTRIES_ON_HOST) // max(k, 1))
     places = (slice(first, min(first + width, m)) for first in range(0, max(m, 1), width))
 
     def of_rows(rows: slice) -> Array:
         return function(*(A[rows, :] for A in arrays))
 
-    on_threads = HOST_THREADS.map(of_rows, places)
-    return reduce(add, map(of_rows, places) if on_gpu(arrays[0]) else on_threads)
+    return reduce(add, map(of_rows, places) if gpu else HOST_THREADS.map(of_rows, places))
