@@ -60,9 +60,11 @@ def read_chunks(
     if sp.issparse(source):
         yield from _matrix_chunks(source, chunksize, dtype)
         return
-    for first, documents in batches(source, chunksize):
-        chunk = to_matrix(documents, first, num_terms, dtype)
-        del documents  # bags take many times the memory of the chunk
+    stream = iter(source)
+    for first in count(0, chunksize):
+        chunk = to_matrix(islice(stream, chunksize), first, num_terms, dtype)
+        if not chunk.shape[1]:
+            return
         yield chunk
 
 
@@ -110,11 +112,14 @@ def count_terms(source: Source) -> int:
     if _is_matrix(source):
         return int(source.shape[0])
     check_corpus(source, 0)
-    largest = -1
-    for first, documents in batches(source, _COUNTED_AT_ONCE):
-        ids, _, _ = to_arrays(documents, first, _MOST_TERMS, np.float64)
-        del documents  # not to have two batches of bags at a time
+    stream, largest = iter(source), -1
+    for first in count(0, _COUNTED_AT_ONCE):
+        ids, _, lengths = to_arrays(
+            islice(stream, _COUNTED_AT_ONCE), first, _MOST_TERMS, np.float64
+        )
         largest = max(largest, int(ids.max(initial=-1)))
+        if not lengths.size:
+            break
     if largest < 0:
         raise ValueError("the corpus has no words: it is empty or all its documents are")
     return largest + 1

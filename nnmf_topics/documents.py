@@ -4,25 +4,23 @@ Checking is vectorised over many documents; only where that fails is the first b
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from nnmf_topics.pairs import INTEGER, PAIR, REAL, pair_columns
+
 _DOC2BOW = "make documents with dictionary.doc2bow(tokens)"
-_PAIR = (tuple, list, np.ndarray)
-_INTEGER = (int, np.integer)
-_REAL = (int, float, np.integer, np.floating, np.bool_)
+_PAIRS_AT_ONCE = 2000  # what Python keeps of pairs that are gone, for the next; and in the cache
+_FIRST, _MOST = 20, 500  # documents at once
 
 
 def largest_weight(dtype: Any) -> float:
     """Return the largest weight of a word that is taken: sums of squares must not overflow."""
     return math.pow(np.finfo(dtype).max, 0.4)
-
-
-_AT_ONCE = 100  # documents are gone through several times, best while they are in the cache
 
 
 def is_document(thing: Any) -> bool:
@@ -34,17 +32,19 @@ def is_document(thing: Any) -> bool:
         return False
     if len(thing) == 0:
         return True
-    return _is_pair(thing[0]) and not isinstance(thing[0][0], (*_PAIR, str, bytes))
+    return _is_pair(thing[0]) and not isinstance(thing[0][0], (*PAIR, str, bytes))
 
 
 def to_arrays(
-    documents: list[Any], first: int, num_terms: int, dtype: Any
+    documents: Iterable[Any], first: int, num_terms: int, dtype: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the term ids and weights of documents in a row, and the length of each document.
 
+    A few documents are held at a time: of a stream no more, and best while they are in the cache.
+
     Parameters
     ----------
-    documents : list of bag-of-words documents
+    documents : iterable of bag-of-words documents
     first : int
         The number of the first one in its corpus, for messages.
     num_terms : int
@@ -57,23 +57,31 @@ def to_arrays(
     TypeError, ValueError
         As `check_document` for the first bad document.
     """
-    found = []
-    for start in range(0, max(len(documents), 1), _AT_ONCE):
-        few = documents[start : start + _AT_ONCE]
+    stream, number, at_once = iter(documents), first, _FIRST
+    found = [(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int64))]
+    while few := list(islice(stream, at_once)):
         arrays = _to_arrays(few, num_terms, largest_weight(dtype))
         if arrays is None:
-            for number, document in enumerate(few, first + start):
-                check_document(document, number, num_terms, dtype)
-            raise TypeError(
-                f"documents {first + start} to {first + start + len(few) - 1} are no bags of "
-                f"words; {_DOC2BOW}"
-            )
+            raise _error(few, number, num_terms, dtype)
         found.append(arrays)
-    ids, weights, lengths = zip(*found, strict=True)
-    return np.concatenate(ids), np.concatenate(weights), np.concatenate(lengths)
+        number += len(few)
+        at_once = min(1 + _PAIRS_AT_ONCE * len(few) // (1 + len(arrays[0])), _MOST)
+    ids, weights, lengths = map(np.concatenate, zip(*found, strict=True))
+    return ids, weights, lengths
 
 
-def to_matrix(documents: list[Any], first: int, num_terms: int, dtype: Any) -> sp.csc_array:
+def _error(documents: list[Any], first: int, num_terms: int, dtype: Any) -> Exception:
+    """Return the error for the first bad document, of which there is one."""
+    try:
+        for number, document in enumerate(documents, first):
+            check_document(document, number, num_terms, dtype)
+    except (TypeError, ValueError) as error:
+        return error
+    last = first + len(documents) - 1
+    return TypeError(f"documents {first} to {last} are no bags of words; {_DOC2BOW}")
+
+
+def to_matrix(documents: Iterable[Any], first: int, num_terms: int, dtype: Any) -> sp.csc_array:
     """Return documents as the columns of a sparse matrix (num_terms, documents).
 
     Parameters and errors are those of `to_arrays`.
@@ -116,26 +124,15 @@ def _to_arrays(
             return None
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         pairs = list(chain.from_iterable(documents))
-        term_ids, counts = [i for i, _ in pairs], [w for _, w in pairs]
-        good = (
-            _all_of(pairs, _PAIR)
-            and (_all_of(term_ids, _INTEGER) and bool not in set(map(type, term_ids)))
-            and _all_of(counts, _REAL)
-            and len(pairs) == lengths.sum()
-        )
-        if not good:
-            return None
-        ids = np.fromiter(term_ids, np.int64, len(pairs))
-        weights = np.fromiter(counts, np.float64, len(pairs))
-    except (TypeError, ValueError, OverflowError):
+    except TypeError:
         return None
+    columns_of = pair_columns(pairs)
+    if columns_of is None or len(pairs) != lengths.sum():
+        return None
+    ids, weights = columns_of
     known = bool(np.all((ids >= 0) & (ids < num_terms)))
     allowed = bool(np.all((weights >= 0) & (weights <= largest)))
     return (ids, weights, lengths) if known and allowed else None
-
-
-def _all_of(things: list[Any], kinds: tuple[type, ...]) -> bool:
-    return all(issubclass(kind, kinds) for kind in set(map(type, things)))
 
 
 def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> None:
@@ -155,7 +152,7 @@ def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> No
         raise TypeError(f"document {number} is not a bag of words but {kind}; {_DOC2BOW}")
     for pair in document:
         if not _is_pair(pair):
-            lone = _is_pair(document) and all(isinstance(x, _REAL) for x in document)
+            lone = _is_pair(document) and all(isinstance(x, REAL) for x in document)
             remedy = "for a single document give [document]" if lone else _DOC2BOW
             raise TypeError(
                 f"document {number} is not a bag of words: its element {pair!r:.60} is not a "
@@ -166,11 +163,11 @@ def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> No
 
 
 def _check_pair(term: Any, weight: Any, where: str, num_terms: int, largest: float) -> None:
-    if not isinstance(term, _INTEGER) or isinstance(term, bool):
+    if not isinstance(term, INTEGER) or isinstance(term, bool):
         raise TypeError(f"{where}: term id {term!r:.60} is not an integer; {_DOC2BOW}")
     if not 0 <= term < num_terms:
         raise unknown_term(where, term, num_terms)
-    if not isinstance(weight, _REAL):
+    if not isinstance(weight, REAL):
         raise TypeError(
             f"{where}: the count {weight!r:.60} of term {term} is not a real number; {_DOC2BOW}"
         )
@@ -196,4 +193,4 @@ def bad_weight(where: str, term: Any, weight: Any, largest: float) -> ValueError
 
 
 def _is_pair(thing: Any) -> bool:
-    return isinstance(thing, _PAIR) and len(thing) == 2
+    return isinstance(thing, PAIR) and len(thing) == 2

@@ -246,6 +246,27 @@ def test_documents_that_became_a_chunk_are_let_go_of():
         assert not any(document() for document in watched)
 
 
+@pytest.mark.parametrize(("words", "held"), [(0, 1000), (1, 1000), (100, 40), (5000, 40)])
+def test_of_a_stream_few_documents_are_held_at_a_time(words, held):
+    class Document(list):
+        """A document that can be watched."""
+
+    documents, watched, most = 200 if words > 1000 else 2000, [], 0
+
+    def stream():
+        nonlocal most
+        for _ in range(documents):
+            document = Document([(word, 1) for word in range(words)])
+            watched.append(ref(document))
+            yield document
+            del document
+            most = max(most, sum(old() is not None for old in watched))
+
+    (chunk,) = read_chunks(stream(), 5000, documents)
+    assert chunk.shape == (5000, documents)
+    assert most <= held
+
+
 def test_only_iterators_are_one_shot():
     assert is_one_shot(iter(CORPUS))
     assert is_one_shot(document for document in CORPUS)
