@@ -37,7 +37,7 @@ def made(source: Source) -> Source:
 
 
 def read_chunks(
-    source: Source, num_terms: int, chunksize: int, dtype: Any = np.float64
+    source: Source, num_terms: int, chunksize: int, dtype: Any = np.float64, first: int = 0
 ) -> Iterator[sp.csc_array]:
     """Yield the corpus as CSC chunks (num_terms, at most chunksize documents).
 
@@ -49,6 +49,8 @@ def read_chunks(
     chunksize : int
         Documents per chunk.
     dtype : float dtype of the values
+    first : int
+        The number of the first document, for messages; not for matrices.
 
     Raises
     ------
@@ -61,8 +63,8 @@ def read_chunks(
         yield from _matrix_chunks(source, chunksize, dtype)
         return
     stream = iter(source)
-    for first in count(0, chunksize):
-        chunk = to_matrix(islice(stream, chunksize), first, num_terms, dtype)
+    for number in count(first, chunksize):
+        chunk = to_matrix(islice(stream, chunksize), number, num_terms, dtype)
         if not chunk.shape[1]:
             return
         yield chunk

@@ -12,7 +12,7 @@ from gensim.matutils import Sparse2Corpus
 from nnmf_topics import likelihood
 from nnmf_topics._typing import Bow
 from nnmf_topics.corpus import Source, batches, check_corpus, made, read_chunks
-from nnmf_topics.documents import check_document, is_document, to_matrix
+from nnmf_topics.documents import check_document, is_document
 from nnmf_topics.layer_view import SMALLEST, LayerView, Shares
 
 logger = logging.getLogger("nnmf_topics.model")
@@ -114,9 +114,9 @@ class DocumentQueries(LayerView):
         weights[~weights.any(axis=1)] = 1 / self.num_topics
         return weights
 
-    def _weights(self, corpus: Source) -> np.ndarray:
+    def _weights(self, corpus: Source, first: int = 0) -> np.ndarray:
         """Words of each document that come from each topic, (docs, num_topics)."""
-        return np.ascontiguousarray(self.model.words_by_topic(self.layer, corpus).T)
+        return np.ascontiguousarray(self.model.words_by_topic(self.layer, corpus, first).T)
 
     def __getitem__(self, bow: Bow | Source) -> Any:
         """Topics of a document, or a lazy corpus of those of every document."""
@@ -170,7 +170,7 @@ class DocumentQueries(LayerView):
         minimum_phi_value: float | None,
         per_word_topics: bool,
     ) -> Iterator[Any]:
-        weights = self._weights(to_matrix(documents, first, self.num_terms, self.dtype))
+        weights = self._weights(iter(documents), first)
         totals = weights.sum(axis=1, keepdims=True)
         shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
         for document, share in zip(documents, shares, strict=True):

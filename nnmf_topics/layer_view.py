@@ -33,7 +33,9 @@ class LayeredModel(Protocol):
     def term_weights(self) -> np.ndarray | None: ...  # noqa: D102
     def topic_matrix(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
     def topic_masses(self, layer: int = 0) -> np.ndarray: ...  # noqa: D102
-    def words_by_topic(self, layer: int, corpus: Source | Bow) -> np.ndarray: ...  # noqa: D102
+    def words_by_topic(  # noqa: D102
+        self, layer: int, corpus: Source | Bow, first: int = 0
+    ) -> np.ndarray: ...
 
 
 class LayerView:

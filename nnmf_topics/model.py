@@ -438,16 +438,21 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         """Return the codes of documents at the layers 0 to `layer`, as `encode` does."""
         return self._encoded(self._known, topics.resolve_layer(layer, self.num_layers), corpus)
 
-    def words_by_topic(self, layer: int, corpus: Source | Bow) -> np.ndarray:
-        """Return how many (weighted) words of documents come from each topic, (k_l, documents)."""
+    def words_by_topic(self, layer: int, corpus: Source | Bow, first: int = 0) -> np.ndarray:
+        """Return how many (weighted) words of documents come from each topic, (k_l, documents).
+
+        Messages number the documents from `first`.
+        """
         layer = topics.resolve_layer(layer, self.num_layers)
         known = self._known  # once: another thread may be training
-        codes = self._encoded(known, layer, corpus)[-1]
+        codes = self._encoded(known, layer, corpus, first)[-1]
         return np.asarray(codes * known.topic_lengths(layer)[:, None])
 
-    def _encoded(self, known: Trained, layer: int, corpus: Source | Bow) -> list[np.ndarray]:
+    def _encoded(
+        self, known: Trained, layer: int, corpus: Source | Bow, first: int = 0
+    ) -> list[np.ndarray]:
         documents = [corpus] if is_document(corpus) else corpus
-        chunks = read_chunks(documents, self.num_terms, self.chunksize, self.dtype)
+        chunks = read_chunks(documents, self.num_terms, self.chunksize, self.dtype, first)
         return encoder_of(known, self._device)(chunks, layer + 1)
 
     def level(self, layer: int = 0) -> Level:
