@@ -173,20 +173,21 @@ class DocumentQueries(LayerView):
         weights = self._weights(iter(documents), first)
         totals = weights.sum(axis=1, keepdims=True)
         shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
-        for document, share in zip(documents, shares, strict=True):
-            topics = self._shown(share, minimum_probability)
+        shown = self._shown(shares, minimum_probability)
+        for document, share, topics in zip(documents, shares, shown, strict=True):
             if per_word_topics:
                 yield (topics, *self._word_topics(document, share, minimum_phi_value))
             else:
                 yield topics
 
-    def _shown(self, share: np.ndarray, minimum_probability: float | None) -> Shares:
-        """Topics of a document; all of them where the threshold is 0, as LdaModel has them."""
+    def _shown(self, shares: np.ndarray, minimum_probability: float | None) -> Iterator[Shares]:
+        """Topics of documents; all of them where the threshold is 0, as LdaModel has them."""
         least = self.minimum_probability if minimum_probability is None else minimum_probability
         if least <= SMALLEST:
-            uniform = self.dtype(1 / self.num_topics)
-            share = np.maximum(share, SMALLEST if share.any() else uniform, dtype=share.dtype)
-        return self._above(share, least)
+            some = shares.any(axis=1, keepdims=True)
+            lowest = np.where(some, SMALLEST, 1 / self.num_topics).astype(shares.dtype)
+            shares = np.maximum(shares, lowest)
+        return self._above(shares, least)
 
     def _word_topics(
         self, document: Bow, share: np.ndarray, minimum_phi_value: float | None

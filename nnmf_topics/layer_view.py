@@ -1,5 +1,7 @@
 """What a layer of a model looks like to the queries about its topics and about documents."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,8 +63,10 @@ class LayerView:
     def _topics(self) -> np.ndarray:
         return self.model.topic_matrix(self.layer)
 
-    def _above(self, values: np.ndarray, minimum_probability: float | None) -> Shares:
+    def _above(self, values: np.ndarray, minimum_probability: float | None) -> Iterator[Shares]:
+        """Yield the topics of each row (rows, topics) that have so much, with what they have."""
         least = self.minimum_probability if minimum_probability is None else minimum_probability
-        return [
-            (int(topic), values[topic]) for topic in np.flatnonzero(values >= max(least, SMALLEST))
-        ]
+        rows, found = np.nonzero(values >= max(least, SMALLEST))
+        pairs = zip(found.tolist(), values[rows, found], strict=True)
+        for number in np.bincount(rows, minlength=len(values)).tolist():
+            yield list(islice(pairs, number))

@@ -95,7 +95,7 @@ class TopicQueries(LayerView):
             term = operator.index(word_id)
         if not 0 <= term < self.num_terms:
             raise IndexError(f"term id {term} is outside the vocabulary of {self.num_terms} terms")
-        return self._above(self._topics[:, term], minimum_probability)
+        return next(self._above(self._topics[None, :, term], minimum_probability))
 
     def top_topics(
         self,
