@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 from nnmf_topics._threads import HOST_THREADS
 from nnmf_topics._typing import Matrix
 from nnmf_topics.documents import (
+    DOC2BOW,
     bad_weight,
     columns,
     largest_weight,
@@ -22,6 +24,7 @@ Source = Any
 """A gensim corpus, a SciPy sparse matrix (terms, documents), or a callable that makes one."""
 
 
+_HELD = (list, tuple, np.ndarray)  # in memory already; an array is one of objects
 _MOST_TERMS = 2**31 - 1
 _COUNTED_AT_ONCE = 10_000
 
@@ -65,9 +68,11 @@ def read_chunks(
     stream = iter(source)
     for number in count(first, chunksize):
         chunk = to_matrix(islice(stream, chunksize), number, num_terms, dtype)
-        if not chunk.shape[1]:
+        is_last = chunk.shape[1] < chunksize
+        if chunk.shape[1]:
+            yield chunk
+        if is_last:
             return
-        yield chunk
 
 
 def check_corpus(source: Any, num_terms: int) -> None:
@@ -94,11 +99,16 @@ def check_corpus(source: Any, num_terms: int) -> None:
             f"a corpus is not a dense table such as {type(source).__name__}: give "
             "scipy.sparse.csc_array(table) with terms as rows and documents as columns"
         )
-    elif isinstance(source, (str, bytes, dict, np.ndarray)) or not isinstance(source, Iterable):
+    elif (
+        isinstance(source, (str, bytes, dict))
+        or not isinstance(source, Iterable)
+        or (isinstance(source, np.ndarray) and source.dtype.kind != "O")
+    ):
+        is_path = isinstance(source, (str, bytes, PathLike))
+        remedy = "open a file, as MmCorpus(path) does" if is_path else DOC2BOW
         raise TypeError(
             "a corpus is an iterable of bag-of-words documents or a SciPy sparse matrix (terms, "
-            f"documents), not {type(source).__name__}; make documents with "
-            "dictionary.doc2bow(tokens)"
+            f"documents), not {type(source).__name__}; {remedy}"
         )
 
 
@@ -120,7 +130,7 @@ def count_terms(source: Source) -> int:
             islice(stream, _COUNTED_AT_ONCE), first, _MOST_TERMS, np.float64
         )
         largest = max(largest, int(ids.max(initial=-1)))
-        if not lengths.size:
+        if lengths.size < _COUNTED_AT_ONCE:
             break
     if largest < 0:
         raise ValueError("the corpus has no words: it is empty or all its documents are")
@@ -202,7 +212,7 @@ class Corpus:
         self.weigh = weigh
         self._kept: list[sp.csc_array] | None = None
         self._documents: int | None = None  # of the first whole reading of a stream
-        if sp.issparse(source) or is_one_shot(source) or isinstance(source, (list, tuple)):
+        if sp.issparse(source) or is_one_shot(source) or isinstance(source, _HELD):
             self._kept = list(read_chunks(source, num_terms, chunksize, dtype))
 
     def __iter__(self) -> Iterator[sp.csc_array]:

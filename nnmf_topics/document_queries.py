@@ -14,6 +14,7 @@ from nnmf_topics._typing import Bow
 from nnmf_topics.corpus import Source, batches, check_corpus, made, read_chunks
 from nnmf_topics.documents import check_document, is_document
 from nnmf_topics.layer_view import SMALLEST, LayerView, Shares
+from nnmf_topics.pairs import INTEGER
 
 logger = logging.getLogger("nnmf_topics.model")
 
@@ -226,6 +227,7 @@ class DocumentTopics(TransformedCorpus):  # type: ignore[misc]
             yield from self.obj._document_topics(documents, first, **self.options)
 
     def __getitem__(self, key: int | slice) -> Any:
-        if isinstance(key, slice):
-            return DocumentTopics(self.obj, self.corpus[key], self.options)
-        return self.obj.get_document_topics(self.corpus[key], **self.options)
+        found = self.corpus[key]
+        if isinstance(key, INTEGER):
+            return next(self.obj._document_topics([found], int(key), **self.options))
+        return DocumentTopics(self.obj, found, self.options)

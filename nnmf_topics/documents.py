@@ -13,9 +13,10 @@ import scipy.sparse as sp
 
 from nnmf_topics.pairs import INTEGER, PAIR, REAL, pair_columns
 
-_DOC2BOW = "make documents with dictionary.doc2bow(tokens)"
-_PAIRS_AT_ONCE = 2000  # what Python keeps of pairs that are gone, for the next; and in the cache
-_FIRST, _MOST = 20, 500  # documents at once
+DOC2BOW = "make documents with dictionary.doc2bow(tokens)"
+# So many pairs are in the cache still, and CPython keeps the memory of as many tuples for the next.
+_PAIRS_AT_ONCE = 2000
+_FIRST_DOCUMENTS, _MOST_DOCUMENTS = 20, 500  # at once
 
 
 def largest_weight(dtype: Any) -> float:
@@ -57,15 +58,15 @@ def to_arrays(
     TypeError, ValueError
         As `check_document` for the first bad document.
     """
-    stream, number, at_once = iter(documents), first, _FIRST
-    found = [(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int64))]
+    stream, number, at_once = iter(documents), first, _FIRST_DOCUMENTS
+    found = [(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int64))]  # there may be none
     while few := list(islice(stream, at_once)):
         arrays = _to_arrays(few, num_terms, largest_weight(dtype))
         if arrays is None:
             raise _error(few, number, num_terms, dtype)
         found.append(arrays)
         number += len(few)
-        at_once = min(1 + _PAIRS_AT_ONCE * len(few) // (1 + len(arrays[0])), _MOST)
+        at_once = min(1 + _PAIRS_AT_ONCE * len(few) // (1 + len(arrays[0])), _MOST_DOCUMENTS)
     ids, weights, lengths = map(np.concatenate, zip(*found, strict=True))
     return ids, weights, lengths
 
@@ -78,7 +79,7 @@ def _error(documents: list[Any], first: int, num_terms: int, dtype: Any) -> Exce
     except (TypeError, ValueError) as error:
         return error
     last = first + len(documents) - 1
-    return TypeError(f"documents {first} to {last} are no bags of words; {_DOC2BOW}")
+    return TypeError(f"documents {first} to {last} are no bags of words; {DOC2BOW}")
 
 
 def to_matrix(documents: Iterable[Any], first: int, num_terms: int, dtype: Any) -> sp.csc_array:
@@ -124,12 +125,12 @@ def _to_arrays(
             return None
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         pairs = list(chain.from_iterable(documents))
-    except TypeError:
+    except (TypeError, ValueError, OverflowError):
         return None
-    columns_of = pair_columns(pairs)
-    if columns_of is None or len(pairs) != lengths.sum():
+    found = pair_columns(pairs)
+    if found is None or len(pairs) != lengths.sum():
         return None
-    ids, weights = columns_of
+    ids, weights = found
     known = bool(np.all((ids >= 0) & (ids < num_terms)))
     allowed = bool(np.all((weights >= 0) & (weights <= largest)))
     return (ids, weights, lengths) if known and allowed else None
@@ -149,11 +150,12 @@ def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> No
         raise TypeError(f"document {number} is a dict; give list(document.items())")
     if isinstance(document, (str, bytes)) or not hasattr(document, "__len__"):
         kind = type(document).__name__
-        raise TypeError(f"document {number} is not a bag of words but {kind}; {_DOC2BOW}")
+        remedy = "give list(document)" if isinstance(document, Iterator) else DOC2BOW
+        raise TypeError(f"document {number} is not a bag of words but {kind}; {remedy}")
     for pair in document:
         if not _is_pair(pair):
             lone = _is_pair(document) and all(isinstance(x, REAL) for x in document)
-            remedy = "for a single document give [document]" if lone else _DOC2BOW
+            remedy = "for a single document give [document]" if lone else DOC2BOW
             raise TypeError(
                 f"document {number} is not a bag of words: its element {pair!r:.60} is not a "
                 f"(term id, count) pair; {remedy}"
@@ -164,12 +166,12 @@ def check_document(document: Any, number: int, num_terms: int, dtype: Any) -> No
 
 def _check_pair(term: Any, weight: Any, where: str, num_terms: int, largest: float) -> None:
     if not isinstance(term, INTEGER) or isinstance(term, bool):
-        raise TypeError(f"{where}: term id {term!r:.60} is not an integer; {_DOC2BOW}")
+        raise TypeError(f"{where}: term id {term!r:.60} is not an integer; {DOC2BOW}")
     if not 0 <= term < num_terms:
         raise unknown_term(where, term, num_terms)
     if not isinstance(weight, REAL):
         raise TypeError(
-            f"{where}: the count {weight!r:.60} of term {term} is not a real number; {_DOC2BOW}"
+            f"{where}: the count {weight!r:.60} of term {term} is not a real number; {DOC2BOW}"
         )
     if not 0 <= weight <= largest:
         raise bad_weight(where, term, weight, largest)
@@ -193,4 +195,4 @@ def bad_weight(where: str, term: Any, weight: Any, largest: float) -> ValueError
 
 
 def _is_pair(thing: Any) -> bool:
-    return isinstance(thing, PAIR) and len(thing) == 2
+    return isinstance(thing, PAIR) and getattr(thing, "shape", (2,)) != () and len(thing) == 2

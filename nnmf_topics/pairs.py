@@ -15,9 +15,9 @@ PAIR = (tuple, list, np.ndarray)
 INTEGER = (int, np.integer)
 REAL = (int, float, np.integer, np.floating, np.bool_)
 
-_VERSION = 2  # numbers in binary, and every object written out however often it occurs
+_VERSION = 2  # numbers in binary; later ones refer to objects met before, in records of other sizes
 _BEFORE = 5  # bytes of the list itself
-_HEAD = b"(\x02\x00\x00\x00i"  # a tuple of two, the first an integer
+_HEAD = b"(\x02\x00\x00\x00i"  # a tuple of two, the first an integer of four bytes
 _NUMBERS = {b"i": "<i4", b"g": "<f8"}
 
 
@@ -41,20 +41,33 @@ def pair_columns(pairs: list[Any]) -> Columns | None:
 
 
 def _of_one_type(pairs: list[Any]) -> Columns | None:
-    """Return the columns of tuples of int and float, or of int and int; None of all others."""
+    """Return the columns of tuples of int and float, or of int and int; None of all others.
+
+    Anything may stand for a pair, such as a large table, and would be written out as a whole: so
+    the first is looked at before.
+    """
+    if not pairs or not _is_plain(pairs[0]):
+        return None
     try:
         written = marshal.dumps(pairs, _VERSION)
-    except ValueError:
+    except (ValueError, MemoryError):
         return None
-    size, rest = divmod(len(written) - _BEFORE, max(len(pairs), 1))
+    size, rest = divmod(len(written) - _BEFORE, len(pairs))
     if rest or size not in _RECORDS:
         return None
     kind, record = _RECORDS[size]
     found = np.frombuffer(written, record, offset=_BEFORE)
-    # If a record is what it says it is, it ends where the next begins: so all are, or one is not.
+    # The first record begins where the list's own bytes end. With this head and kind it holds two
+    # numbers and ends where the next begins: so all of them are what they seem, or one is not.
     if not (np.all(found["head"] == _HEAD) and np.all(found["kind"] == kind)):
         return None
-    return found["id"], found["weight"].astype(np.float64)
+    # Copies: the records take several times the memory of the ids.
+    return found["id"].astype(np.int32), found["weight"].astype(np.float64)
+
+
+def _is_plain(pair: Any) -> bool:
+    """Whether this is a tuple of Python's own numbers."""
+    return type(pair) is tuple and len(pair) == 2 and {*map(type, pair)} <= {int, float}
 
 
 def _of_any_types(pairs: list[Any]) -> Columns | None:

@@ -10,7 +10,7 @@ from gensim.matutils import corpus2csc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnmf_topics.corpus import Corpus, is_one_shot, read_chunks
+from nnmf_topics.corpus import Corpus, count_terms, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document, to_matrix
 
 DOCUMENT = [(0, 2), (3, 1.5), (7, 1)]
@@ -191,7 +191,8 @@ def test_a_matrix_of_the_wrong_height_or_kind_is_refused():
     ids=repr,
 )
 def test_what_is_no_corpus_is_a_type_error_that_tells_what_one_is(source):
-    with pytest.raises(TypeError, match=r"a corpus is .* not \w+; make documents"):
+    remedy = r"open a file, as MmCorpus" if isinstance(source, (str, bytes)) else "make documents"
+    with pytest.raises(TypeError, match=rf"a corpus is .* not \w+; {remedy}"):
         list(read_chunks(source, TERMS, 2))
 
 
@@ -367,11 +368,80 @@ def test_a_series_of_documents_is_a_corpus():
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
 
 
-def test_an_array_of_documents_is_no_dense_table():
+def test_an_array_of_documents_is_a_corpus_in_memory():
     documents = np.empty(2, object)
-    documents[:] = [[(0, 1)], [(1, 2)]]
+    documents[:] = [[(0, 1), (2, 1)], [(1, 2)]]
+    corpus = Corpus(documents, 3, 10, np.float64)
+    assert corpus.in_memory
+    np.testing.assert_array_equal(dense(corpus, 3), [[1, 0], [0, 2], [1, 0]])
+
+
+def test_an_array_of_numbers_is_no_corpus():
     with pytest.raises(TypeError, match=r"an iterable of bag-of-words documents .*, not ndarray"):
-        list(read_chunks(documents, 3, 10))
+        list(read_chunks(np.arange(3), 3, 10))
+
+
+@pytest.mark.parametrize("form", [list, iter])
+@pytest.mark.parametrize("place", [19, 20, 21, 45])
+def test_the_error_names_the_document_wherever_in_a_chunk_it_stands(place, form):
+    corpus = [[(0, 1)] * 30 for _ in range(60)]
+    corpus[place] = [(1, -2)]
+    with pytest.raises(ValueError, match=rf"document {place}: term 1 has weight -2"):
+        list(read_chunks(form(corpus), TERMS, 100))
+
+
+def test_an_iterator_in_the_place_of_a_document_is_told_to_be_a_list():
+    with pytest.raises(TypeError, match=r"document 1 .* but zip; give list\(document\)"):
+        list(read_chunks([[], zip([0], [1], strict=True)], TERMS, 10))
+
+
+@pytest.mark.parametrize("length", [0, 3, -1, 2**70])
+def test_a_document_that_lies_about_its_length_is_an_error(length):
+    class Liar(list):
+        def __len__(self):
+            return length
+
+    with pytest.raises((TypeError, ValueError), match="document"):
+        list(read_chunks([[(0, 1)], Liar([(1, 1)])], TERMS, 10))
+
+
+def test_an_error_of_a_document_itself_does_not_hide_a_bad_one_before():
+    class Broken(list):
+        def __iter__(self):
+            yield (0, 1)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="document 0: term 1 has weight -1"):
+        list(read_chunks([[(1, -1)], Broken([(0, 1)])], TERMS, 10))
+    with pytest.raises(ValueError, match="broken"):
+        list(read_chunks([[(1, 1)], Broken([(0, 1)])], TERMS, 10))
+
+
+def test_a_stream_that_ends_within_a_chunk_is_not_asked_for_more():
+    class Once:
+        def __init__(self):
+            self.left, self.ended = 5, 0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if self.left == 0:
+                self.ended += 1
+                raise StopIteration
+            self.left -= 1
+            return DOCUMENT
+
+    stream = Once()
+    assert [chunk.shape[1] for chunk in read_chunks(stream, TERMS, 4)] == [4, 1]
+    assert stream.ended <= 2
+
+
+def test_terms_are_counted_and_documents_numbered_over_many_readings(monkeypatch):
+    monkeypatch.setattr("nnmf_topics.corpus._COUNTED_AT_ONCE", 2)
+    assert count_terms([*CORPUS, [(11, 1)], DOCUMENT]) == 12
+    with pytest.raises(ValueError, match="document 5: term 1 has weight -1"):
+        count_terms([*CORPUS, [(1, -1)], DOCUMENT])
 
 
 @pytest.mark.parametrize("table", [np.eye(3), pd.DataFrame(np.eye(3))])

@@ -2,6 +2,7 @@ import logging
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from gensim.corpora import MmCorpus
 from gensim.matutils import corpus2csc
@@ -294,6 +295,20 @@ def test_answers_can_be_indexed_and_sliced():
     assert list(answers[5:9])[2] == answers[7]
     with pytest.raises(IndexError):
         answers[120]
+
+
+def test_the_error_of_an_answer_that_is_indexed_names_its_document():
+    model, corpus = trained(), [*planted().corpus, [(0, -1)]]
+    with pytest.raises(ValueError, match=f"document {len(corpus) - 1}: term 0 has weight -1"):
+        model[corpus][len(corpus) - 1]
+
+
+def test_documents_in_an_array_or_a_column_of_a_table_are_answered_as_those_of_a_list():
+    model, corpus = trained(), planted().corpus[:9]
+    column = pd.Series(corpus)
+    for given in (column, column.to_numpy()):
+        assert list(model[given]) == list(model[corpus])
+        assert model[given][5] == model[corpus[5]]
 
 
 def test_documents_are_read_in_chunks_when_they_are_asked_for():
