@@ -24,7 +24,7 @@ Source = Any
 """A gensim corpus, a SciPy sparse matrix (terms, documents), or a callable that makes one."""
 
 
-_HELD = (list, tuple, np.ndarray)  # in memory already; an array is one of objects
+_HELD = (list, tuple, np.ndarray, sp.spmatrix, sp.sparray)  # in memory; an array has objects
 _MOST_TERMS = 2**31 - 1
 _COUNTED_AT_ONCE = 10_000
 
@@ -141,6 +141,14 @@ def _is_matrix(source: Source) -> bool:
     return bool(sp.issparse(source))
 
 
+def _is_mapped(source: Source) -> bool:
+    """Whether this is a matrix of columns in files that are mapped into memory."""
+    array = source.data if _is_matrix(source) and source.format == "csc" else None
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None
+
+
 def batches(source: Source, size: int) -> Iterator[tuple[int, list[Any]]]:
     """Documents in lists, each with the number of its first document; none is held on to."""
     stream = iter(source)
@@ -187,9 +195,9 @@ def _document_at(entry: int, starts: np.ndarray, first: int) -> str:
 class Corpus:
     """A corpus as chunks that can be read again for every pass.
 
-    Lists, matrices and one-shot iterators are kept in memory, sparse; any other stream is read anew
-    each time, in bounded memory. It has to give the same documents then: another number of them
-    is a ValueError.
+    Lists, matrices and one-shot iterators are kept in memory, sparse; any other stream, and a CSC
+    matrix in files that are mapped into memory, is read anew each time, in bounded memory. It has
+    to give the same documents then: another number of them is a ValueError.
 
     Parameters
     ----------
@@ -212,7 +220,7 @@ class Corpus:
         self.weigh = weigh
         self._kept: list[sp.csc_array] | None = None
         self._documents: int | None = None  # of the first whole reading of a stream
-        if sp.issparse(source) or is_one_shot(source) or isinstance(source, _HELD):
+        if is_one_shot(source) or (isinstance(source, _HELD) and not _is_mapped(source)):
             self._kept = list(read_chunks(source, num_terms, chunksize, dtype))
 
     def __iter__(self) -> Iterator[sp.csc_array]:

@@ -1,11 +1,12 @@
 """Measure memory and speed of training on a corpus that is streamed: from a file, or as it is made.
 
 Documents of 100 words from planted topics, vocabulary 50,000, widths 50, 10. Each way of training
-has a fresh process, whose resident memory is read every 50 ms: on gensim's MmCorpus, on a class
-that makes its documents anew for each reading, and by `update` in mini-batches from the file, as
-lists of bags of words ("update") or as sparse matrices. The start is after all imports and with the
-corpus open. The slope is that of a line through what is resident after the first tenth of the time,
-in MiB for 100,000 documents read.
+has a fresh process, whose resident memory is read every 50 ms: on gensim's MmCorpus ("file"), on a
+class that makes its documents anew for each reading, on a matrix in files that are mapped into
+memory, whose pages are counted, and by `update` in mini-batches from the file, as lists of bags of
+words ("update") or as sparse matrices. The start is after all imports and with the corpus open. The
+slope is that of a line through what is resident after the first tenth of the time, in MiB for
+100,000 documents read.
 
     pip install -e .
     python scripts/benchmark_streaming.py
@@ -30,13 +31,15 @@ import numpy as np
 from _setting import environment
 from gensim.corpora import MmCorpus
 from gensim.matutils import corpus2csc
+from scipy.sparse import csc_array
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._compiled import kernels_for
 from nnmf_topics.corpus import batches
 
 WIDTHS = (50, 10)
-WAYS = ("file", "generator", "update", "matrices")
+WAYS = ("file", "generator", "mapped", "update", "matrices")
+ARRAYS = ("data", "indices", "indptr")
 COLUMNS = (
     *("way", "imported, MiB", "start, MiB", "peak above start, MiB", "in the first tenth"),
     *("growth after it", "its slope", "seconds", "documents a second and pass", "readings"),
@@ -152,20 +155,42 @@ def measure(way: str, setting: Setting, path: str) -> Result:
     """Train in one of the ways, and read the corpus once more without training."""
     kernels_for(np.ones(1))  # imports Numba, if it is installed
     imported = resident()
-    corpus = PlantedStream(setting) if way == "generator" else CountedFile(path)
+    corpus = opened_corpus(way, setting, path)
     id2word = {term: str(term) for term in range(setting.terms)}
     opened = resident()
     with sampled() as samples:
         train(corpus, id2word, setting, way)
-    readings, start = corpus.readings, perf_counter()
-    deque(corpus, maxlen=0)
+    readings, start = getattr(corpus, "readings", setting.passes + 2), perf_counter()
+    if way == "mapped":
+        corpus.sum()
+    else:
+        deque(corpus, maxlen=0)
     return Result(imported, opened, samples, readings, perf_counter() - start)
+
+
+def opened_corpus(way: str, setting: Setting, path: str) -> Any:
+    """Return the documents, none of which was read yet."""
+    if way == "generator":
+        return PlantedStream(setting)
+    if way == "mapped":
+        arrays = tuple(np.load(f"{path}.{name}.npy", mmap_mode="r") for name in ARRAYS)
+        return csc_array(arrays, shape=(setting.terms, setting.documents))
+    return CountedFile(path)
+
+
+def save_arrays(path: str, terms: int) -> None:
+    """Write the arrays of the matrix of the documents in a file beside it."""
+    corpus = MmCorpus(path)
+    sizes = {"num_docs": corpus.num_docs, "num_nnz": corpus.num_nnz}
+    X = corpus2csc(corpus, num_terms=terms, dtype=np.float32, **sizes)
+    for name in ARRAYS:
+        np.save(f"{path}.{name}.npy", getattr(X, name))
 
 
 def train(corpus: Any, id2word: dict[int, str], setting: Setting, way: str) -> None:
     """Train a model on the corpus as it is, or in batches of so many documents."""
     all_passes: dict[str, Any] = {"passes": setting.passes, "tol": 0, "device": "cpu"}
-    start = corpus if way in ("file", "generator") else None
+    start = None if way in ("update", "matrices") else corpus
     model = NeuralNMFModel(start, WIDTHS, id2word, random_state=0, **all_passes)
     if way == "update":
         for _, documents in batches(corpus, setting.batch):
@@ -225,6 +250,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         path = str(Path(folder) / "corpus.mm")
         MmCorpus.serialize(path, PlantedStream(setting))
+        if "mapped" in ways:
+            save_arrays(path, setting.terms)
         print(f"a file of {Path(path).stat().st_size / _MIB:,.0f} MiB\n")
         print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
         for way in ways:

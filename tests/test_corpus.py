@@ -417,6 +417,36 @@ def test_an_error_of_a_document_itself_does_not_hide_a_bad_one_before():
         list(read_chunks([[(1, 1)], Broken([(0, 1)])], TERMS, 10))
 
 
+def mapped(matrix, folder, names=("data", "indices", "indptr")):
+    """The same matrix, some of its arrays in files that are mapped into memory."""
+    arrays = {name: getattr(matrix, name) for name in ("data", "indices", "indptr")}
+    for name in names:
+        np.save(folder / f"{name}.npy", arrays[name])
+        arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="r")
+    return type(matrix)(tuple(arrays.values()), shape=matrix.shape)
+
+
+@pytest.mark.parametrize("kind", [sp.csc_array, sp.csc_matrix])
+def test_a_matrix_of_columns_in_mapped_files_is_read_anew_and_not_kept(tmp_path, kind):
+    corpus = Corpus(mapped(kind(expected(CORPUS)), tmp_path), TERMS, 2, np.float32)
+    assert not corpus.in_memory
+    for _ in range(2):
+        np.testing.assert_array_equal(dense(corpus), expected(CORPUS))
+
+
+def test_a_matrix_whose_columns_do_not_lie_in_files_is_kept(tmp_path):
+    rows = sp.csr_array(expected(CORPUS))
+    for matrix in (mapped(rows, tmp_path), sp.csc_array(rows), sp.coo_array(rows)):
+        assert Corpus(matrix, TERMS, 2, np.float32).in_memory
+
+
+def test_a_damaged_file_of_a_mapped_matrix_is_an_error(tmp_path):
+    matrix = sp.csc_array(expected(CORPUS))
+    matrix.indices[-1] = TERMS
+    with pytest.raises(ValueError, match=f"document 4: term id {TERMS} is outside"):
+        list(Corpus(mapped(matrix, tmp_path), TERMS, 2, np.float32))
+
+
 def test_a_stream_that_ends_within_a_chunk_is_not_asked_for_more():
     class Once:
         def __init__(self):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from bad_input import DOCUMENTS, REMEDY, TERMS
 from gensim.corpora import MmCorpus
 from gensim.matutils import corpus2csc
@@ -192,6 +193,19 @@ def test_mm_corpus_gives_the_same_topics(tmp_path):
     corpus = planted().corpus
     MmCorpus.serialize(str(tmp_path / "corpus.mm"), corpus)
     assert_same_topics(train(MmCorpus(str(tmp_path / "corpus.mm"))), train(corpus))
+
+
+def test_a_matrix_in_mapped_files_gives_the_same_topics(tmp_path):
+    corpus = planted().corpus
+    X = corpus2csc(corpus, num_terms=TERMS)
+    arrays = []
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / f"{name}.npy", getattr(X, name))
+        arrays.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    mapped = sp.csc_array(tuple(arrays), shape=X.shape)
+    model = train(mapped, chunksize=50)
+    assert_same_topics(model, train(corpus, chunksize=50))
+    np.testing.assert_array_equal(model.encode(mapped)[0], model.encode(X)[0])
 
 
 def test_a_one_shot_iterator_gives_the_same_topics_in_one_pass():
