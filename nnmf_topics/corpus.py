@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
+from mmap import mmap
 from os import PathLike
 from typing import Any
 
@@ -24,7 +25,6 @@ Source = Any
 """A gensim corpus, a SciPy sparse matrix (terms, documents), or a callable that makes one."""
 
 
-_HELD = (list, tuple, np.ndarray, sp.spmatrix, sp.sparray)  # in memory; an array has objects
 _MOST_TERMS = 2**31 - 1
 _COUNTED_AT_ONCE = 10_000
 
@@ -102,10 +102,11 @@ def check_corpus(source: Any, num_terms: int) -> None:
     elif (
         isinstance(source, (str, bytes, dict))
         or not isinstance(source, Iterable)
-        or (isinstance(source, np.ndarray) and source.dtype.kind != "O")
+        or (isinstance(source, np.ndarray) and (source.dtype.kind != "O" or source.ndim == 0))
     ):
-        is_path = isinstance(source, (str, bytes, PathLike))
-        remedy = "open a file, as MmCorpus(path) does" if is_path else DOC2BOW
+        remedy = DOC2BOW
+        if isinstance(source, (str, bytes, PathLike)):
+            remedy += ", or open a file, as MmCorpus(path) does"
         raise TypeError(
             "a corpus is an iterable of bag-of-words documents or a SciPy sparse matrix (terms, "
             f"documents), not {type(source).__name__}; {remedy}"
@@ -141,12 +142,14 @@ def _is_matrix(source: Source) -> bool:
     return bool(sp.issparse(source))
 
 
-def _is_mapped(source: Source) -> bool:
-    """Whether this is a matrix of columns in files that are mapped into memory."""
-    array = source.data if _is_matrix(source) and source.format == "csc" else None
-    while array is not None and not isinstance(array, np.memmap):
-        array = getattr(array, "base", None)
-    return array is not None
+def _is_in_memory(source: Source) -> bool:
+    """Whether the documents are in memory anyway; not the weights of columns in a mapped file."""
+    if not _is_matrix(source):
+        return isinstance(source, (list, tuple, np.ndarray))
+    array = source.data if source.format == "csc" else None
+    while isinstance(array, (np.ndarray, memoryview)):
+        array = array.obj if isinstance(array, memoryview) else array.base
+    return not isinstance(array, mmap)
 
 
 def batches(source: Source, size: int) -> Iterator[tuple[int, list[Any]]]:
@@ -165,6 +168,12 @@ def _matrix_chunks(matrix: Any, chunksize: int, dtype: Any) -> Iterator[sp.csc_a
     matrix, largest = sp.csc_array(matrix), largest_weight(dtype)
     for first in range(0, matrix.shape[1], chunksize):
         starts = matrix.indptr[first : first + chunksize + 1]
+        if starts[0] < 0 or starts[-1] > len(matrix.indices) or np.any(np.diff(starts) < 0):
+            last = first + len(starts) - 2
+            raise ValueError(
+                f"the matrix is damaged: its indptr of documents {first} to {last} does not rise "
+                "within its indices; make it anew"
+            )
         entries = slice(starts[0], starts[-1])
         data, indices = matrix.data[entries], matrix.indices[entries]
         lowest, highest = (float(extreme(data, initial=0)) for extreme in (np.min, np.max))
@@ -220,7 +229,7 @@ class Corpus:
         self.weigh = weigh
         self._kept: list[sp.csc_array] | None = None
         self._documents: int | None = None  # of the first whole reading of a stream
-        if is_one_shot(source) or (isinstance(source, _HELD) and not _is_mapped(source)):
+        if is_one_shot(source) or _is_in_memory(source):
             self._kept = list(read_chunks(source, num_terms, chunksize, dtype))
 
     def __iter__(self) -> Iterator[sp.csc_array]:

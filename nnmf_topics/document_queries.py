@@ -223,11 +223,15 @@ class DocumentTopics(TransformedCorpus):  # type: ignore[misc]
         return len(self.corpus)
 
     def __iter__(self) -> Iterator[Any]:
-        for first, documents in batches(made(self.corpus), self.chunksize):
+        corpus = made(self.corpus)
+        corpus = Sparse2Corpus(corpus) if sp.issparse(corpus) else corpus
+        for first, documents in batches(corpus, self.chunksize):
             yield from self.obj._document_topics(documents, first, **self.options)
 
     def __getitem__(self, key: int | slice) -> Any:
-        found = self.corpus[key]
-        if isinstance(key, INTEGER):
-            return next(self.obj._document_topics([found], int(key), **self.options))
-        return DocumentTopics(self.obj, found, self.options)
+        if isinstance(key, slice):
+            return DocumentTopics(self.obj, self.corpus[key], self.options)
+        if not isinstance(key, INTEGER):  # the label of a document in a table, or several
+            return self.obj.get_document_topics(self.corpus[key], **self.options)
+        number = int(key)  # Sparse2Corpus knows no others
+        return next(self.obj._document_topics([self.corpus[number]], number, **self.options))

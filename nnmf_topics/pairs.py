@@ -44,7 +44,7 @@ def _of_one_type(pairs: list[Any]) -> Columns | None:
     """Return the columns of tuples of int and float, or of int and int; None of all others.
 
     Anything may stand for a pair, such as a large table, and would be written out as a whole: so
-    the first is looked at before.
+    the first is looked at before, though not the others.
     """
     if not pairs or not _is_plain(pairs[0]):
         return None

@@ -35,7 +35,7 @@ from scipy.sparse import csc_array
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._compiled import kernels_for
-from nnmf_topics.corpus import batches
+from nnmf_topics.corpus import batches, read_chunks
 
 WIDTHS = (50, 10)
 WAYS = ("file", "generator", "mapped", "update", "matrices")
@@ -159,12 +159,10 @@ def measure(way: str, setting: Setting, path: str) -> Result:
     id2word = {term: str(term) for term in range(setting.terms)}
     opened = resident()
     with sampled() as samples:
-        train(corpus, id2word, setting, way)
-    readings, start = getattr(corpus, "readings", setting.passes + 2), perf_counter()
-    if way == "mapped":
-        corpus.sum()
-    else:
-        deque(corpus, maxlen=0)
+        model = train(corpus, id2word, setting, way)
+    readings, start = getattr(corpus, "readings", model.history.passes + 2), perf_counter()
+    chunks = read_chunks(corpus, setting.terms, model.chunksize, model.dtype)
+    deque(chunks if way == "mapped" else corpus, maxlen=0)
     return Result(imported, opened, samples, readings, perf_counter() - start)
 
 
@@ -187,8 +185,8 @@ def save_arrays(path: str, terms: int) -> None:
         np.save(f"{path}.{name}.npy", getattr(X, name))
 
 
-def train(corpus: Any, id2word: dict[int, str], setting: Setting, way: str) -> None:
-    """Train a model on the corpus as it is, or in batches of so many documents."""
+def train(corpus: Any, id2word: dict[int, str], setting: Setting, way: str) -> NeuralNMFModel:
+    """Return a model trained on the corpus as it is, or in batches of so many documents."""
     all_passes: dict[str, Any] = {"passes": setting.passes, "tol": 0, "device": "cpu"}
     start = None if way in ("update", "matrices") else corpus
     model = NeuralNMFModel(start, WIDTHS, id2word, random_state=0, **all_passes)
@@ -199,6 +197,7 @@ def train(corpus: Any, id2word: dict[int, str], setting: Setting, way: str) -> N
         stream = iter(corpus)
         for _ in range(0, setting.documents, setting.batch):
             model.update(corpus2csc(islice(stream, setting.batch), num_terms=setting.terms))
+    return model
 
 
 def running_peaks(samples: Sequence[Sample], start: int) -> list[float]:

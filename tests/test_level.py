@@ -309,6 +309,16 @@ def test_documents_in_an_array_or_a_column_of_a_table_are_answered_as_those_of_a
     for given in (column, column.to_numpy()):
         assert list(model[given]) == list(model[corpus])
         assert model[given][5] == model[corpus[5]]
+    named = model[pd.Series(corpus, index=list("abcdefghi"))]
+    assert named["f"] == model[corpus[5]]
+
+
+def test_documents_of_a_matrix_are_answered_as_those_of_the_list():
+    model, corpus = trained(), planted().corpus[:9]
+    matrix = corpus2csc(corpus, num_terms=model.num_terms)
+    for given in (matrix, lambda: matrix):
+        assert list(model[given]) == list(model[corpus])
+    assert model[matrix][5] == model[matrix][np.int64(5)] == model[corpus[5]]
 
 
 def test_documents_are_read_in_chunks_when_they_are_asked_for():
