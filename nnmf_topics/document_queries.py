@@ -161,7 +161,7 @@ class DocumentQueries(LayerView):
             check_corpus(bow, self.num_terms)
         if isinstance(bow, (list, tuple)):
             check_document(bow[0], 0, self.num_terms, self.dtype)
-        return DocumentTopics(self, Sparse2Corpus(bow) if sp.issparse(bow) else bow, options)
+        return DocumentTopics(self, bow, options)
 
     def _document_topics(
         self,
@@ -212,20 +212,23 @@ def _rows_of_one(weights: np.ndarray) -> np.ndarray:
     return shares
 
 
+def _by_document(corpus: Source) -> Source:
+    """Return a corpus that iterates over documents, as a matrix does not."""
+    return Sparse2Corpus(corpus) if sp.issparse(corpus) else corpus
+
+
 class DocumentTopics(TransformedCorpus):  # type: ignore[misc]
     """The topics of every document of a corpus, inferred in chunks when they are asked for."""
 
     def __init__(self, layer: DocumentQueries, corpus: Source, options: dict[str, Any]) -> None:
-        self.obj, self.corpus, self.options = layer, corpus, options
+        self.obj, self.corpus, self.options = layer, _by_document(corpus), options
         self.chunksize = layer.chunksize
 
     def __len__(self) -> int:
         return len(self.corpus)
 
     def __iter__(self) -> Iterator[Any]:
-        corpus = made(self.corpus)
-        corpus = Sparse2Corpus(corpus) if sp.issparse(corpus) else corpus
-        for first, documents in batches(corpus, self.chunksize):
+        for first, documents in batches(_by_document(made(self.corpus)), self.chunksize):
             yield from self.obj._document_topics(documents, first, **self.options)
 
     def __getitem__(self, key: int | slice) -> Any:
