@@ -1,6 +1,6 @@
-"""From a gensim corpus or a SciPy matrix to sparse chunks of documents, to be read again."""
+"""From a gensim corpus or a SciPy matrix to sparse chunks of documents."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from mmap import mmap
 from os import PathLike
@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from nnmf_topics._threads import HOST_THREADS
-from nnmf_topics._typing import Matrix
 from nnmf_topics.documents import (
     DOC2BOW,
     bad_weight,
@@ -85,7 +83,7 @@ def check_corpus(source: Any, num_terms: int) -> None:
     ValueError
         If it is a matrix with another number of rows than there are terms.
     """
-    if _is_matrix(source):
+    if is_matrix(source):
         if source.shape[0] != num_terms:
             raise ValueError(
                 f"the matrix has {source.shape[0]} rows and the vocabulary {num_terms} terms: rows "
@@ -122,7 +120,7 @@ def count_terms(source: Source) -> int:
         Naming the first bad document, as `read_chunks`; or if there are no words.
     """
     source = made(source)
-    if _is_matrix(source):
+    if is_matrix(source):
         return int(source.shape[0])
     check_corpus(source, 0)
     stream, largest = iter(source), -1
@@ -138,13 +136,13 @@ def count_terms(source: Source) -> int:
     return largest + 1
 
 
-def _is_matrix(source: Source) -> bool:
+def is_matrix(source: Source) -> bool:
     return bool(sp.issparse(source))
 
 
-def _is_in_memory(source: Source) -> bool:
+def is_in_memory(source: Source) -> bool:
     """Whether the documents are in memory anyway; not the weights of columns in a mapped file."""
-    if not _is_matrix(source):
+    if not is_matrix(source):
         return isinstance(source, (list, tuple, np.ndarray))
     array = source.data if source.format == "csc" else None
     while isinstance(array, (np.ndarray, memoryview)):
@@ -199,67 +197,3 @@ def _refuse(
 def _document_at(entry: int, starts: np.ndarray, first: int) -> str:
     """Return the name of the document that holds an entry."""
     return f"document {first + int(np.searchsorted(starts - starts[0], entry, side='right')) - 1}"
-
-
-class Corpus:
-    """A corpus as chunks that can be read again for every pass.
-
-    Lists, matrices and one-shot iterators are kept in memory, sparse; any other stream, and a CSC
-    matrix in files that are mapped into memory, is read anew each time, in bounded memory. It has
-    to give the same documents then: another number of them is a ValueError.
-
-    Parameters
-    ----------
-    source, num_terms, chunksize, dtype
-        As in `read_chunks`.
-    weigh : callable, optional
-        Applied to every chunk; see `nnmf_topics.weighting`.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        num_terms: int,
-        chunksize: int,
-        dtype: Any,
-        weigh: Callable[[Matrix], Matrix] | None = None,
-    ) -> None:
-        self.num_terms, self.chunksize, self.dtype = num_terms, chunksize, dtype
-        self.source = source
-        self.weigh = weigh
-        self._kept: list[sp.csc_array] | None = None
-        self._documents: int | None = None  # of the first whole reading of a stream
-        if is_one_shot(source) or _is_in_memory(source):
-            self._kept = list(read_chunks(source, num_terms, chunksize, dtype))
-
-    def __iter__(self) -> Iterator[sp.csc_array]:
-        chunks = self._read() if self._kept is None else iter(self._kept)
-        return chunks if self.weigh is None else map(self.weigh, chunks)
-
-    def _read(self) -> Iterator[sp.csc_array]:
-        documents = 0
-        for chunk in read_chunks(self.source, self.num_terms, self.chunksize, self.dtype):
-            documents += chunk.shape[1]
-            yield chunk
-        if self._documents is None:
-            self._documents = documents
-        elif documents != self._documents:
-            raise ValueError(
-                f"the corpus had {self._documents} documents in its first reading and {documents} "
-                "in another: its __iter__ must begin anew and give the same ones; or give a list"
-            )
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether all documents are kept in memory."""
-        return self._kept is not None
-
-    def weighted(self, weigh: Callable[[Matrix], Matrix]) -> "Corpus":
-        """Return this corpus with every chunk weighted, kept in memory where this one is."""
-        corpus = Corpus.__new__(Corpus)
-        corpus.__dict__.update(self.__dict__)
-        if self._kept is not None:
-            with HOST_THREADS:
-                corpus._kept = list(HOST_THREADS.map(weigh, self._kept))
-        corpus.weigh = weigh if self._kept is None else None
-        return corpus

@@ -2,20 +2,24 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
 from nnmf_topics._typing import Array, InitChoice, InitName, LossName, Matrix
-from nnmf_topics.corpus import Corpus, Source, is_one_shot
+from nnmf_topics.corpus import Source, is_one_shot
 from nnmf_topics.initializers import initialize
 from nnmf_topics.labels import Classifier, Labelling, Labels
 from nnmf_topics.memory import Memory
 from nnmf_topics.products import in_parts
+from nnmf_topics.rereading import Corpus
 from nnmf_topics.sampling import Sample
+from nnmf_topics.spool import Spool
 from nnmf_topics.supervision import Target
 from nnmf_topics.trained import Trained
 from nnmf_topics.training import History, State
@@ -45,6 +49,7 @@ class Plan:
     device: Device
     random_state: np.random.RandomState
     progress: bool
+    spool: bool | str
     labelling: Labelling
 
 
@@ -81,11 +86,31 @@ def fit(
     TypeError, ValueError
         Naming the first bad document; or if no document has a word.
     """
-    if is_one_shot(corpus):
-        logger.info("reading the corpus, which is kept in memory: it can be read only once")
-    chunks = Corpus(corpus, plan.num_terms, plan.chunksize, plan.dtype)
+    with _spool(plan.spool) as spool:
+        if is_one_shot(corpus) and spool is None:
+            logger.info("reading the corpus, which is kept in memory: it can be read only once")
+        chunks = Corpus(corpus, plan.num_terms, plan.chunksize, plan.dtype, spool=spool)
+        return _fitted(chunks, plan, known, labels, on_start, on_pass)
+
+
+def _spool(option: bool | str) -> AbstractContextManager[Spool | None]:
+    if option is False:
+        return nullcontext()
+    return closing(Spool(None if option is True else option))
+
+
+def _fitted(
+    chunks: Corpus,
+    plan: Plan,
+    known: Trained | None,
+    labels: Labels | None,
+    on_start: Callable[[Trained], None] | None,
+    on_pass: Callable[[Trained], bool],
+) -> Trained | None:
     sample = Sample(INIT_SAMPLE, plan.random_state)
     if not chunks.in_memory:
+        if known is None:
+            _rehearse(plan)
         logger.info("reading the corpus for the frequencies of words, and documents to start from")
     new = survey(sample.of(chunks), plan.num_terms)
     if new.documents == 0:
@@ -147,6 +172,19 @@ def fit(
     )
     _log_end(final.history)
     return result(final)
+
+
+def _rehearse(plan: Plan) -> None:
+    """Train on next to nothing, so that libraries and compiled loops are there before a long reading.
+
+    What fails in them, or takes its time to be compiled, does so at once; and the memory that they
+    need is there from the beginning.
+    """
+    random_state = np.random.RandomState(0)
+    X = sp.csc_array(random_state.random_sample((6, 8)).astype(plan.dtype))
+    name = "clusters" if plan.init == "auto" else plan.init
+    start = initialize(name, X, [2] * len(plan.widths), random_state, plan.device)
+    training.train([X], start, loss=plan.loss, passes=1, device=plan.device, in_memory=False)
 
 
 def _log_end(history: History) -> None:

@@ -30,7 +30,8 @@ def _younger(model: Any) -> dict[str, Any]:
 def to_plain(model: Any, trained: Trained | None) -> tuple[Tensors, dict[str, Any]]:
     """Return tensors and a JSON document that `from_plain` takes apart.
 
-    The device is left out, so that a file opens on any machine; callbacks are, as they are code.
+    The device and the folder of the spool are left out, so that a file opens on any machine;
+    callbacks are, as they are code.
     """
     tensors, plain = ({}, None) if trained is None else trained.to_plain()
     return tensors, {

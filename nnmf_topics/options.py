@@ -3,9 +3,11 @@
 import logging
 import math
 import operator
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -114,6 +116,18 @@ def yes_or_no(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, not {value!r}")
     return bool(value)
+
+
+def spool(value: Any) -> bool | str:
+    """Return True, False, or the folder for temporary files, which has to exist."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"spool must be True, False or a folder, not {value!r:.60}")
+    folder = os.fspath(value)
+    if not Path(folder).is_dir():
+        raise ValueError(f"spool={folder!r} is no folder: make it, or give True for the system's")
+    return str(folder)
 
 
 def one_of(name: str, value: Any, choices: Any) -> Any:

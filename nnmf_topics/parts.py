@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from nnmf_topics._backend import HOST, Result, namespace
 from nnmf_topics._threads import width_of_parts
 from nnmf_topics._typing import Array, Matrix
-from nnmf_topics.products import accumulate, is_compiled, project, project_to
+from nnmf_topics.products import accumulate, is_compiled, part_of, project, project_to
 
 DOCUMENTS_OF_A_PART = 2000
 """Their codes stay in the cache."""
@@ -75,8 +75,8 @@ class _Columns:
 
     @cached_property
     def slices(self) -> list[Matrix]:
-        """The parts, a second copy if they are sparse and more than one."""
-        return [self._X[:, place] for place in self.places] if self.places[1:] else [self._X]
+        """The parts."""
+        return [part_of(self._X, place) for place in self.places] if self.places[1:] else [self._X]
 
     def project(self, A: np.ndarray) -> np.ndarray:
         """Return A^T X (k, n) on the host, each part of it written to where it belongs."""

@@ -22,8 +22,21 @@ def in_parts(X: Matrix, documents: int) -> list[Matrix]:
     """So many documents at a time, as a pass has them: solving for all at once takes memory."""
     n = X.shape[1]
     if n <= documents:
-        return [X]  # a slice of all would be a copy
-    return [X[:, first : min(first + documents, n)] for first in range(0, n, documents)]
+        return [X]
+    places = (slice(first, min(first + documents, n)) for first in range(0, n, documents))
+    return [part_of(X, place) for place in places]
+
+
+def part_of(X: Matrix, place: slice) -> Matrix:
+    """Return some of the columns; of a sparse matrix on the host no copy, if it is in columns."""
+    if not (sp.issparse(X) and X.format == "csc"):
+        return X[:, place]
+    starts = X.indptr[place.start : place.stop + 1]
+    entries = slice(starts[0], starts[-1])
+    part = sp.csc_array((X.shape[0], len(starts) - 1), dtype=X.dtype)
+    # The constructor would copy them.
+    part.data, part.indices, part.indptr = X.data[entries], X.indices[entries], starts - starts[0]
+    return part
 
 
 def project(A: Array, X: Matrix) -> Array:

@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._backend import Device, resolve_device
-from nnmf_topics.corpus import Corpus
+from nnmf_topics.rereading import Corpus
 from nnmf_topics.grouping import DOCUMENTS, Group
 from nnmf_topics.initializers import initialize
 from nnmf_topics.products import accumulate, project

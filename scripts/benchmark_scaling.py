@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._backend import Device, resolve_device, to_host
-from nnmf_topics.corpus import Corpus
+from nnmf_topics.rereading import Corpus
 from nnmf_topics.initializers import initialize
 from nnmf_topics.network import forward
 from nnmf_topics.nnls import grams_of

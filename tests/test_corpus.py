@@ -12,7 +12,7 @@ from gensim.matutils import corpus2csc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnmf_topics.corpus import Corpus, count_terms, is_one_shot, read_chunks
+from nnmf_topics.corpus import count_terms, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document, to_matrix
 
 DOCUMENT = [(0, 2), (3, 1.5), (7, 1)]

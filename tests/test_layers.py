@@ -14,10 +14,10 @@ PACKAGE = Path(nnmf_topics.__file__).parent
 # From the bottom up. A module imports from lower levels only, so that siblings do not import each
 # other; a package counts as one module. A new module has to be given its place here.
 LEVELS = (
-    {"_typing", "_threads", "_files", "_safetensors", "pairs", "options", "random_state"},
+    {"_typing", "_threads", "_files", "_safetensors", "pairs", "options", "random_state", "spool"},
     {"documents"},
     {"_kernels", "_views", "_persistence", "corpus", "grouping", "weighting", "topics", "datasets"},
-    {"_backend", "_compiled", "sampling"},
+    {"_backend", "_compiled", "sampling", "rereading"},
     {"_cuda"},
     {
         "batched_systems",
