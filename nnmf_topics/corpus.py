@@ -137,6 +137,7 @@ def count_terms(source: Source) -> int:
 
 
 def is_matrix(source: Source) -> bool:
+    """Whether the documents are the columns of a SciPy sparse matrix."""
     return bool(sp.issparse(source))
 
 

@@ -1,7 +1,7 @@
 """From a corpus and what is known already to what training leaves behind."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,11 +108,11 @@ def _fitted(
     on_pass: Callable[[Trained], bool],
 ) -> Trained | None:
     sample = Sample(INIT_SAMPLE, plan.random_state)
+    read = sample.of(chunks)
     if not chunks.in_memory:
-        if known is None:
-            _rehearse(plan)
         logger.info("reading the corpus for the frequencies of words, and documents to start from")
-    new = survey(sample.of(chunks), plan.num_terms)
+        read = read if known is not None else _rehearsed(read, plan)
+    new = survey(read, plan.num_terms)
     if new.documents == 0:
         return None
     targets: list[Target] = []
@@ -174,12 +174,19 @@ def _fitted(
     return result(final)
 
 
-def _rehearse(plan: Plan) -> None:
-    """Train on next to nothing, so that libraries and compiled loops are there before a long reading.
+def _rehearsed(chunks: Iterable[Matrix], plan: Plan) -> Iterator[Matrix]:
+    """Pass chunks on, and train on next to nothing when there is more than one.
 
-    What fails in them, or takes its time to be compiled, does so at once; and the memory that they
-    need is there from the beginning.
+    What is to be loaded and compiled is not after a long reading then: what fails there does so
+    soon, and what memory it takes is taken from the beginning.
     """
+    for number, chunk in enumerate(chunks):
+        if number == 1:
+            _rehearse(plan)
+        yield chunk
+
+
+def _rehearse(plan: Plan) -> None:
     random_state = np.random.RandomState(0)
     X = sp.csc_array(random_state.random_sample((6, 8)).astype(plan.dtype))
     name = "clusters" if plan.init == "auto" else plan.init

@@ -58,6 +58,8 @@ class Corpus:
         if self._documents is not None and self._spool is not None:
             yield from self._spool
             return
+        if self._spool is not None:
+            self._spool.close()  # of a reading that was broken off
         documents = 0
         for chunk in read_chunks(self.source, self.num_terms, self.chunksize, self.dtype):
             documents += chunk.shape[1]

@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from io import BufferedRandom
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -37,7 +38,7 @@ class Spool:
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder or _default_folder()
-        self._file: IO[bytes] | None = None
+        self._file: BufferedRandom | None = None
         self._places: list[_Place] = []
 
     def add(self, chunk: sp.csc_array) -> None:
@@ -49,7 +50,8 @@ class Spool:
             If no file can be made, or the disk has no room for the chunk.
         """
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115: see `close`
+            # Closed by `close`.
+            self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         arrays = [np.ascontiguousarray(a) for a in (chunk.data, chunk.indices, chunk.indptr)]
         if shutil.disk_usage(self.folder).free < _RESERVE + sum(a.nbytes for a in arrays):
             message = f"less than {_RESERVE / 2**30:.0f} GiB would be left"
@@ -74,16 +76,13 @@ class Spool:
             if file is None:
                 raise ValueError("the temporary file is closed")
             file.seek(offset)
-            arrays = []
-            for dtype, size in kinds:
-                array = np.empty(size, dtype)
-                if file.readinto(array) < array.nbytes:
-                    raise OSError(errno.EIO, "a temporary file has become shorter", self.folder)
-                arrays.append(array)
-            yield sp.csc_array(tuple(arrays), shape)
+            arrays = tuple(np.empty(size, dtype) for dtype, size in kinds)
+            if any(file.readinto(array.data) < array.nbytes for array in arrays):
+                raise OSError(errno.EIO, "a temporary file has become shorter", self.folder)
+            yield sp.csc_array(arrays, shape)
 
     def close(self) -> None:
-        """Remove the file."""
+        """Remove the file; what is added later goes to a new one."""
         file, self._file, self._places = self._file, None, []
         if file is not None:
             with contextlib.suppress(OSError):  # of what a full disk did not take

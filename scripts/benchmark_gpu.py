@@ -32,10 +32,10 @@ from threadpoolctl import threadpool_limits
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._backend import Device, resolve_device
-from nnmf_topics.rereading import Corpus
 from nnmf_topics.grouping import DOCUMENTS, Group
 from nnmf_topics.initializers import initialize
 from nnmf_topics.products import accumulate, project
+from nnmf_topics.rereading import Corpus
 from nnmf_topics.training import State, train
 from nnmf_topics.weighting import fit_weighting, survey
 

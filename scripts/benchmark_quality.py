@@ -33,8 +33,8 @@ from gensim.utils import simple_preprocess
 from sklearn.feature_extraction.text import CountVectorizer
 
 from nnmf_topics import NeuralNMFModel
-from nnmf_topics.rereading import Corpus
 from nnmf_topics.evaluation import svd_bound
+from nnmf_topics.rereading import Corpus
 from nnmf_topics.weighting import fit_weighting, survey
 
 DIGITS = {"err1": 5, "err2": 5, "seconds": 2}

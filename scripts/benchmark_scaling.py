@@ -30,13 +30,13 @@ from threadpoolctl import threadpool_limits
 
 from nnmf_topics import NeuralNMFModel
 from nnmf_topics._backend import Device, resolve_device, to_host
-from nnmf_topics.rereading import Corpus
 from nnmf_topics.initializers import initialize
 from nnmf_topics.network import forward
 from nnmf_topics.nnls import grams_of
 from nnmf_topics.objective import Objective
 from nnmf_topics.optimizers import GramDescent
 from nnmf_topics.products import accumulate, project
+from nnmf_topics.rereading import Corpus
 from nnmf_topics.training import train
 from nnmf_topics.weighting import fit_weighting, survey
 

@@ -2,11 +2,11 @@
 
 Documents of 100 words from planted topics, vocabulary 50,000, widths 50, 10. Each way of training
 has a fresh process, whose resident memory is read every 50 ms: on gensim's MmCorpus ("file"), on a
-class that makes its documents anew for each reading, on a matrix in files that are mapped into
-memory, whose pages are counted, and by `update` in mini-batches from the file, as lists of bags of
-words ("update") or as sparse matrices. The start is after all imports and with the corpus open. The
-slope is that of a line through what is resident after the first tenth of the time, in MiB for
-100,000 documents read.
+class that makes its documents anew for each reading, on the file with a spool, on a matrix in files
+that are mapped into memory, whose pages are counted, and by `update` in mini-batches from the file,
+as lists of bags of words ("update") or as sparse matrices. The start is after all imports and with
+the corpus open. The slope is that of a line through what is resident after the first tenth of the
+time, in MiB for 100,000 documents read.
 
     pip install -e .
     python scripts/benchmark_streaming.py
@@ -38,7 +38,7 @@ from nnmf_topics._compiled import kernels_for
 from nnmf_topics.corpus import batches, read_chunks
 
 WIDTHS = (50, 10)
-WAYS = ("file", "generator", "mapped", "update", "matrices")
+WAYS = ("file", "generator", "spool", "mapped", "update", "matrices")
 ARRAYS = ("data", "indices", "indptr")
 COLUMNS = (
     *("way", "imported, MiB", "start, MiB", "peak above start, MiB", "in the first tenth"),
@@ -189,7 +189,8 @@ def train(corpus: Any, id2word: dict[int, str], setting: Setting, way: str) -> N
     """Return a model trained on the corpus as it is, or in batches of so many documents."""
     all_passes: dict[str, Any] = {"passes": setting.passes, "tol": 0, "device": "cpu"}
     start = None if way in ("update", "matrices") else corpus
-    model = NeuralNMFModel(start, WIDTHS, id2word, random_state=0, **all_passes)
+    spool = way == "spool"
+    model = NeuralNMFModel(start, WIDTHS, id2word, random_state=0, spool=spool, **all_passes)
     if way == "update":
         for _, documents in batches(corpus, setting.batch):
             model.update(documents)
@@ -228,7 +229,7 @@ def row(way: str, setting: Setting, result: Result) -> str:
     trend = slope(result.samples, result.readings * setting.documents)
     cells = (
         *(way, *(f"{size:.0f}" for size in (*memory, peaks[-1] - peaks[0]))),
-        *(f"{trend:.2f}", f"{seconds:.1f}", f"{speed:,.0f}", str(result.readings)),
+        *(f"{round(trend, 2) + 0.0:.2f}", f"{seconds:.1f}", f"{speed:,.0f}", str(result.readings)),
         *(f"{result.reading_seconds:.2f}", f"{100 * share:.0f} %"),
     )
     return f"| {' | '.join(cells)} |"

@@ -1,12 +1,12 @@
 from pathlib import Path
 from weakref import ref
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 from bad_input import DOCUMENTS, REMEDY, TERMS
+from bags import CORPUS, DOCUMENT, Stream, dense, expected
 from gensim.corpora import MmCorpus
 from gensim.matutils import corpus2csc
 from hypothesis import given, settings
@@ -14,35 +14,6 @@ from hypothesis import strategies as st
 
 from nnmf_topics.corpus import count_terms, is_one_shot, read_chunks
 from nnmf_topics.documents import is_document, to_matrix
-
-DOCUMENT = [(0, 2), (3, 1.5), (7, 1)]
-CORPUS = [DOCUMENT, [], [(1, 1)], [(7, 4), (2, 2)], [(0, 1)]]
-
-
-def dense(chunks, terms=TERMS):
-    chunks = list(chunks)
-    return np.hstack([chunk.toarray() for chunk in chunks]) if chunks else np.zeros((terms, 0))
-
-
-def expected(corpus, terms=TERMS):
-    """The matrix of a corpus, one cell at a time."""
-    matrix = np.zeros((terms, len(corpus)))
-    for number, document in enumerate(corpus):
-        for term, weight in document:
-            matrix[term, number] += weight
-    return matrix
-
-
-class Stream:
-    """Re-iterable without a length, as corpora that stream from disk are."""
-
-    def __init__(self, corpus):
-        self.corpus, self.readings = corpus, 0
-
-    def __iter__(self):
-        self.readings += 1
-        yield from self.corpus
-
 
 documents = st.lists(
     st.tuples(
@@ -276,55 +247,6 @@ def test_only_iterators_are_one_shot():
     assert not any(map(is_one_shot, (CORPUS, Stream(CORPUS), sp.csc_array((3, 2)), None)))
 
 
-def test_a_stream_is_read_anew_each_time_and_a_list_only_once():
-    stream = Stream(CORPUS)
-    streamed = Corpus(stream, TERMS, 2, np.float64)
-    for _ in range(3):
-        np.testing.assert_array_equal(dense(streamed), expected(CORPUS))
-    assert stream.readings == 3
-
-    kept = list(CORPUS)
-    corpus = Corpus(kept, TERMS, 2, np.float64)
-    kept.clear()
-    for _ in range(2):
-        np.testing.assert_array_equal(dense(corpus), expected(CORPUS))
-
-
-@pytest.mark.parametrize("form", [list, Stream, iter])
-def test_weighting_applies_to_every_chunk_once(form):
-    corpus = Corpus(form(CORPUS), TERMS, 2, np.float64).weighted(lambda chunk: chunk * 2)
-    for _ in range(2):
-        np.testing.assert_array_equal(dense(corpus), 2 * expected(CORPUS))
-
-
-class Changing:
-    """A stream that gives other documents in each reading."""
-
-    def __init__(self, *readings):
-        self.readings = iter(readings)
-
-    def __iter__(self):
-        return iter(next(self.readings))
-
-
-@pytest.mark.parametrize("second", [CORPUS[:-1], [*CORPUS, CORPUS[0]], []])
-def test_a_stream_with_another_number_of_documents_in_a_later_reading_is_an_error(second):
-    corpus = Corpus(Changing(CORPUS, second), TERMS, 2, np.float64)
-    assert len(dense(corpus).T) == len(CORPUS)
-    with pytest.raises(ValueError, match=rf"had {len(CORPUS)} documents .* and {len(second)} in"):
-        list(corpus)
-    corpus = Corpus(Changing(CORPUS, second), TERMS, 2, np.float64)
-    list(corpus)
-    with pytest.raises(ValueError, match="its __iter__ must begin anew"):
-        list(corpus.weighted(lambda chunk: chunk * 2))
-
-
-def test_a_reading_that_is_broken_off_tells_nothing_of_the_number_of_documents():
-    corpus = Corpus(Changing(CORPUS, CORPUS, CORPUS), TERMS, 2, np.float64)
-    next(iter(corpus))
-    assert len(list(corpus)) == len(list(corpus))
-
-
 @pytest.mark.parametrize("kind", [np.float32, np.int64])
 def test_a_matrix_is_left_as_it_was_whatever_its_order(kind):
     # In the second document the words are not in order, the first has one twice, the last a zero.
@@ -370,14 +292,6 @@ def test_a_series_of_documents_is_a_corpus():
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
 
 
-def test_an_array_of_documents_is_a_corpus_in_memory():
-    documents = np.empty(2, object)
-    documents[:] = [[(0, 1), (2, 1)], [(1, 2)]]
-    corpus = Corpus(documents, 3, 10, np.float64)
-    assert corpus.in_memory
-    np.testing.assert_array_equal(dense(corpus, 3), [[1, 0], [0, 2], [1, 0]])
-
-
 def test_an_array_of_numbers_is_no_corpus():
     with pytest.raises(TypeError, match=r"an iterable of bag-of-words documents .*, not ndarray"):
         list(read_chunks(np.arange(3), 3, 10))
@@ -417,49 +331,6 @@ def test_an_error_of_a_document_itself_does_not_hide_a_bad_one_before():
         list(read_chunks([[(1, -1)], Broken([(0, 1)])], TERMS, 10))
     with pytest.raises(ValueError, match="broken"):
         list(read_chunks([[(1, 1)], Broken([(0, 1)])], TERMS, 10))
-
-
-def mapped(matrix, folder):
-    """The same matrix, its arrays in files that are mapped into memory."""
-    arrays = []
-    for name in ("data", "indices", "indptr"):
-        np.save(folder / f"{name}.npy", getattr(matrix, name))
-        arrays.append(np.load(folder / f"{name}.npy", mmap_mode="r"))
-    return type(matrix)(tuple(arrays), shape=matrix.shape)
-
-
-@pytest.mark.parametrize("kind", [sp.csc_array, sp.csc_matrix])
-def test_a_matrix_of_columns_in_mapped_files_is_read_anew_and_not_kept(tmp_path, kind):
-    corpus = Corpus(mapped(kind(expected(CORPUS)), tmp_path), TERMS, 2, np.float32)
-    assert not corpus.in_memory
-    for _ in range(2):
-        np.testing.assert_array_equal(dense(corpus), expected(CORPUS))
-
-
-def test_a_matrix_whose_columns_do_not_lie_in_files_is_kept(tmp_path):
-    rows, columns = sp.csr_array(expected(CORPUS)), mapped(sp.csc_array(expected(CORPUS)), tmp_path)
-    (tmp_path / "rows").mkdir()
-    held = [mapped(rows, tmp_path / "rows"), sp.csc_array(rows), sp.coo_array(rows)]
-    joblib.dump(sp.csc_array(rows), tmp_path / "X.joblib")
-    dumped = joblib.load(tmp_path / "X.joblib", mmap_mode="r")
-    assert not Corpus(dumped, TERMS, 2, np.float32).in_memory
-    for matrix in (*held, columns.copy(), dumped.copy(), columns[:, :4]):
-        assert Corpus(matrix, TERMS, 2, np.float32).in_memory
-
-
-@pytest.mark.parametrize("wide", [np.int32, np.int64])
-def test_entries_of_a_mapped_matrix_may_stand_in_any_order_and_twice(tmp_path, wide):
-    arrays = np.array([1.0, 2.0, 4.0, 8.0]), np.array([3, 0, 3, 3], wide), np.array([0, 3, 4], wide)
-    matrix = sp.csc_array(arrays, shape=(TERMS, 2))
-    found = dense(Corpus(mapped(matrix, tmp_path), TERMS, 2, np.float64))
-    np.testing.assert_array_equal(found, matrix.toarray())
-
-
-def test_a_damaged_file_of_a_mapped_matrix_is_an_error(tmp_path):
-    matrix = sp.csc_array(expected(CORPUS))
-    matrix.indices[-1] = TERMS
-    with pytest.raises(ValueError, match=f"document 4: term id {TERMS} is outside"):
-        list(Corpus(mapped(matrix, tmp_path), TERMS, 2, np.float32))
 
 
 @pytest.mark.parametrize("starts", [[0, 3_000_000, 1, 4], [0, -5, 1, 4], [0, 2, 1, 4]])

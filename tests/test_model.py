@@ -1,7 +1,12 @@
 import copy
 import logging
+import os
 import pickle
 import re
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,6 +241,71 @@ def test_a_stream_is_read_once_to_check_and_once_for_each_evaluation():
     model = train(stream, passes=5, tol=0)
     assert model.history.passes == 5
     assert stream.readings == 1 + 1 + 5
+
+
+def test_with_a_spool_a_stream_is_read_once_and_comes_to_the_same_model(tmp_path):
+    corpus, options = planted().corpus, {"passes": 5, "tol": 0, "chunksize": 50}
+    expected = train(Stream(corpus), **options)
+    for spool in (True, tmp_path, str(tmp_path)):
+        stream = Stream(corpus)
+        model = train(stream, spool=spool, **options)
+        assert stream.readings == 1
+        assert_same_topics(model, expected)
+        stream = Stream(corpus[:60])
+        model.update(stream, passes=2)
+        assert stream.readings == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_iterator_goes_to_the_spool_and_is_not_kept_in_memory(caplog):
+    with caplog.at_level(logging.INFO, "nnmf_topics.model"):
+        model = train(iter(planted().corpus), passes=1, spool=True)
+    assert "kept in memory" not in caplog.text
+    assert_same_topics(model, train(Stream(planted().corpus), passes=1))
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("ends", ["well", "in a bad document", "by a callback"])
+def test_the_file_of_the_spool_is_closed_whatever_ends_the_training(ends, tmp_path):
+    def files():
+        return [str(tmp_path) in os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+
+    def called(_model, _number):
+        assert any(files())
+        if ends == "by a callback":
+            raise KeyboardInterrupt
+
+    bad = [[(0, -1)]] if ends == "in a bad document" else []
+    options = {"spool": tmp_path, "chunksize": 20, "callbacks": [called], "passes": 2}
+    with nullcontext() if ends == "well" else pytest.raises((ValueError, KeyboardInterrupt)):
+        train(Stream([*planted().corpus, *bad]), **options)
+    assert not any(files())
+
+
+@pytest.mark.parametrize(
+    ("spool", "error"),
+    [(1, TypeError), (None, TypeError), (b"/", TypeError), ("no/such", ValueError)],
+)
+def test_a_spool_that_is_no_folder_is_an_error_that_names_the_option(spool, error):
+    with pytest.raises(error, match="spool"):
+        NeuralNMFModel(id2word=planted().dictionary, spool=spool)
+
+
+def test_what_is_to_be_loaded_is_there_before_a_stream_is_read_to_its_end():
+    code = """
+import sys
+from nnmf_topics import NeuralNMFModel
+class Stream:
+    before = None
+    def __iter__(self):
+        yield from [[(word % 7, 1), (word % 5, 2)] for word in range(40)]
+        self.before = self.before or set(sys.modules)
+stream = Stream()
+NeuralNMFModel(stream, (3, 2), {word: str(word) for word in range(7)}, chunksize=10)
+print(sorted(name for name in set(sys.modules) - stream.before if "." not in name))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_empty_documents_change_no_topic():

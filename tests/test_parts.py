@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from nnmf_topics._backend import HOST, to_host
 from nnmf_topics.alternation import alternate
 from nnmf_topics.parts import Parts, joined
+from nnmf_topics.products import part_of
 from nnmf_topics.truncated_svd import svd_from
 from nnmf_topics.upper_layers import upper_layers
 
@@ -145,3 +146,18 @@ def test_random_starts_are_drawn_by_the_calling_thread():
     with threads(3):
         upper_layers((A, S), (4,), draws, 0.1, 40)
     assert draws.number > 5
+
+
+@pytest.mark.parametrize("place", [slice(0, 0), slice(0, 4), slice(3, 9), slice(0, 9)])
+@pytest.mark.parametrize("form", [sp.csc_array, sp.csr_array, np.asarray])
+def test_some_columns_of_a_matrix_are_no_copy_if_it_lies_in_columns(form, place):
+    X = form(matrix(20, 9))
+    part = part_of(X, place)
+    dense = X.toarray() if sp.issparse(X) else X
+    np.testing.assert_array_equal(part.toarray() if sp.issparse(X) else part, dense[:, place])
+    if form is sp.csc_array:
+        assert part.nnz == 0 or all(
+            np.shares_memory(getattr(part, name), getattr(X, name)) for name in ("data", "indices")
+        )
+        assert type(part) is sp.csc_array
+        assert part.T.tocsr().shape == part.T.shape
