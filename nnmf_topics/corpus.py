@@ -100,7 +100,7 @@ def check_corpus(source: Any, num_terms: int) -> None:
     elif (
         isinstance(source, (str, bytes, dict))
         or not isinstance(source, Iterable)
-        or (isinstance(source, np.ndarray) and (source.dtype.kind != "O" or source.ndim == 0))
+        or (isinstance(source, np.ndarray) and not _is_array_of_documents(source))
     ):
         remedy = DOC2BOW
         if isinstance(source, (str, bytes, PathLike)):
@@ -109,6 +109,13 @@ def check_corpus(source: Any, num_terms: int) -> None:
             "a corpus is an iterable of bag-of-words documents or a SciPy sparse matrix (terms, "
             f"documents), not {type(source).__name__}; {remedy}"
         )
+
+
+def _is_array_of_documents(source: np.ndarray) -> bool:
+    """Whether its elements are documents; those of one length become a table of pairs each."""
+    if source.dtype.kind == "O":
+        return source.ndim > 0
+    return source.ndim == 3 and source.shape[2] == 2
 
 
 def count_terms(source: Source) -> int:

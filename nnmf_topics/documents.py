@@ -17,6 +17,7 @@ DOC2BOW = "make documents with dictionary.doc2bow(tokens)"
 # So many pairs are in the cache still, and CPython keeps the memory of as many tuples for the next.
 _PAIRS_AT_ONCE = 2000
 _FIRST_DOCUMENTS, _MOST_DOCUMENTS = 20, 500  # at once
+_LARGEST_WHOLE = 2.0**53  # floats above have no fractions to tell
 
 
 def largest_weight(dtype: Any) -> float:
@@ -60,7 +61,7 @@ def to_arrays(
     """
     stream, number, at_once = iter(documents), first, _FIRST_DOCUMENTS
     found = [(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int64))]  # there may be none
-    while few := list(islice(stream, at_once)):
+    while few := [_plain(document) for document in islice(stream, at_once)]:
         arrays = _to_arrays(few, num_terms, largest_weight(dtype))
         if arrays is None:
             raise _error(few, number, num_terms, dtype)
@@ -69,6 +70,24 @@ def to_arrays(
         at_once = min(1 + _PAIRS_AT_ONCE * len(few) // (1 + len(arrays[0])), _MOST_DOCUMENTS)
     ids, weights, lengths = map(np.concatenate, zip(*found, strict=True))
     return ids, weights, lengths
+
+
+def _plain(document: Any) -> Any:
+    """Return a table of numbers as pairs of Python's own, and anything else as it is.
+
+    All numbers of a table are of one type: if of floats, ids are whole ones. Elsewhere an id that
+    is a float is a mistake.
+    """
+    if not isinstance(document, np.ndarray) or document.dtype.kind not in "iuf":
+        return document
+    if document.ndim != 2 or document.shape[1] != 2:
+        return document
+    ids = document[:, 0]
+    if document.dtype.kind == "f":
+        if not np.all((np.abs(ids) < _LARGEST_WHOLE) & (ids == np.floor(ids))):
+            return document
+        ids = ids.astype(np.int64)
+    return list(zip(ids.tolist(), document[:, 1].tolist(), strict=True))
 
 
 def _error(documents: list[Any], first: int, num_terms: int, dtype: Any) -> Exception:

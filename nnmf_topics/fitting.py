@@ -124,6 +124,9 @@ def _fitted(
         *(", ".join(map(str, plan.widths)), new.documents, plan.device.name),
     )
     if not new.document_frequency.any():
+        if known is not None:
+            logger.warning("the new documents have no words: they are only counted")
+            return replace(known, statistics=new + known.statistics)
         raise ValueError("the corpus has no words: all its documents are empty")
     weighting, statistics = _weighting(new, plan, known)
     if weighting.drops_all(new):

@@ -254,8 +254,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         Parameters
         ----------
         corpus : gensim corpus or SciPy sparse matrix (terms, documents)
-            Of new documents. If there are none, the model logs a warning and stays as it is; if all
-            their words are too rare to have a weight, they are counted.
+            Of new documents. If there are none, the model logs a warning and stays as it is; if
+            they have no words, or all are too rare to have a weight, they are counted.
         chunksize, passes, eval_every : int, optional
             Default: those of the model.
         labels : Labels, optional
@@ -530,7 +530,8 @@ class NeuralNMFModel(LabelQueries, LayeredQueries):
         tensors, document = read_model(fname, mmap)
         try:
             options, trained, events = model_file.from_plain(tensors, document)
-            model = cls(**options)
+            model = cls.__new__(cls)
+            NeuralNMFModel.__init__(model, **options)  # subclasses may have another signature
         except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
             raise ValueError(f"{fname} cannot be loaded: {error!r}") from error
         model.lifecycle_events = events

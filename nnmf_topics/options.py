@@ -50,7 +50,8 @@ def resolve_widths(num_topics: int | Sequence[int], name: str = "num_topics") ->
         if isinstance(num_topics, (str, bytes, Mapping, Set)) or not isinstance(
             num_topics, Iterable
         ):
-            remedy = "; a dictionary goes to id2word=" if name == "num_topics" else ""
+            misplaced = name == "num_topics" and isinstance(num_topics, Mapping)
+            remedy = "; a dictionary goes to id2word=" if misplaced else ""
             raise TypeError(
                 f"{name} must be an int or a sequence of ints, not {num_topics!r:.60}{remedy}"
             ) from None

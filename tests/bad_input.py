@@ -61,7 +61,7 @@ DOCUMENTS = {
     "nested_document": [[(0, 1), (1, 1)], [(2, 1), (3, 1)]],
     "pair_is_a_set": [{0, 5}],
     "pair_is_a_dict": [{0: 1, 5: 2}],
-    "array_of_floats": np.array([[0.0, 1.0], [3.0, 2.0]]),
+    "array_of_broken_ids": np.array([[0.0, 1.0], [0.5, 2.0]]),
     "array_of_counts": np.array([0, 1, 2]),
 }
 

@@ -292,9 +292,27 @@ def test_a_series_of_documents_is_a_corpus():
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
 
 
-def test_an_array_of_numbers_is_no_corpus():
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 3), (2, 2, 2, 2)])
+def test_an_array_of_numbers_that_are_no_pairs_is_no_corpus(shape):
     with pytest.raises(TypeError, match=r"an iterable of bag-of-words documents .*, not ndarray"):
-        list(read_chunks(np.arange(3), 3, 10))
+        list(read_chunks(np.ones(shape), 3, 10))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8])
+def test_tables_of_numbers_are_documents_and_one_of_such_tables_a_corpus(dtype):
+    documents = [[(0, 2), (3, 1)], [(7, 4), (2, 2)]]
+    tables = [np.array(document, dtype) for document in documents]
+    for corpus in (tables, iter(tables), np.array(tables)):
+        np.testing.assert_array_equal(dense(read_chunks(corpus, TERMS, 5)), expected(documents))
+    assert is_document(tables[0])
+    assert not is_document(np.array(tables))
+
+
+@pytest.mark.parametrize("broken", [0.5, -1, np.nan, np.inf, 2.0**60, TERMS])
+def test_an_id_in_a_table_that_cannot_be_one_is_an_error(broken):
+    table = np.array([[0, 1], [broken, 1]])
+    with pytest.raises((TypeError, ValueError), match=r"document 1: term id "):
+        list(read_chunks([[(0, 1)], table], TERMS, 5))
 
 
 @pytest.mark.parametrize("form", [list, iter])

@@ -231,6 +231,7 @@ def test_more_components_than_features_or_samples_are_warned_of(digits, caplog):
     assert not caplog.records
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # by a little
 def test_it_works_in_a_pipeline_and_a_grid_search_and_names_its_columns(digits):
     X, y = digits
     model = NeuralNMF((10, 4), random_state=0)

@@ -422,13 +422,18 @@ def test_an_update_without_documents_warns_and_changes_nothing(empty, caplog):
     assert fingerprint(model) == before
 
 
+@pytest.mark.parametrize("weighting", ["none", "auto"])
 @pytest.mark.parametrize("empty", [[[]], [[], [], []], [[(0, 0)], [(1, 0.0)]]])
-def test_an_update_without_words_is_an_error_and_changes_nothing(empty):
-    model = copied()
-    before = fingerprint(model)
-    with pytest.raises(ValueError, match="the corpus has no words"):
+def test_an_update_without_words_is_counted_and_changes_nothing_else(empty, weighting, caplog):
+    model = train(planted().corpus, weighting=weighting)
+    before, documents = model.factors, model.num_documents
+    with caplog.at_level(logging.WARNING):
         model.update(empty)
-    assert fingerprint(model) == before
+    assert caplog.messages == ["the new documents have no words: they are only counted"]
+    assert model.num_documents == documents + len(empty)
+    assert all(A is B for A, B in zip(model.factors, before, strict=True))
+    model.update(planted().corpus[:50])
+    assert np.isfinite(model.get_topics()).all()
 
 
 @pytest.mark.parametrize("empty", [[], [[]], [[], [], []], Stream([])])

@@ -255,12 +255,15 @@ def test_a_new_model_replaces_the_old_one(path):
     assert fingerprint(NeuralNMFModel.load(path)) == fingerprint(trained())
 
 
-def test_a_subclass_loads_as_itself(path):
+def test_a_subclass_loads_as_itself_whatever_its_own_arguments_are(path):
     class Mine(NeuralNMFModel):
-        pass
+        def __init__(self, language):
+            super().__init__(id2word={0: language})
 
     trained().save(path)
-    assert type(Mine.load(path)) is Mine
+    loaded = Mine.load(path)
+    assert type(loaded) is Mine
+    assert fingerprint(loaded) == fingerprint(trained())
 
 
 @pytest.mark.parametrize("where", ["folder", "missing/model", "file/model"])
