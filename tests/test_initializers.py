@@ -506,7 +506,8 @@ def test_an_exact_model_is_recovered_at_every_layer(seed, widths, loss):
 def test_an_exact_hierarchy_with_more_topics_than_its_rank_is_fitted(seed):
     X, _ = separable((6, 3), seed)
     start = initialize("layerwise", X, (6, 3), np.random.RandomState(seed))
-    found = train([X], start, passes=200, tol=1e-10).history
+    # Most take a few hundred passes, some over a thousand: which seeds do is a matter of rounding.
+    found = train([X], start, passes=3000, tol=1e-10).history
     assert found.errors[-1][0] < 0.01
     assert found.errors[-1][1] < 0.25
 
