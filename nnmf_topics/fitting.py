@@ -1,13 +1,12 @@
 """From a corpus and what is known already to what training leaves behind."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from nnmf_topics import training
 from nnmf_topics._backend import Device, to_host
@@ -17,6 +16,7 @@ from nnmf_topics.initializers import initialize
 from nnmf_topics.labels import Classifier, Labelling, Labels
 from nnmf_topics.memory import Memory
 from nnmf_topics.products import in_parts
+from nnmf_topics.rehearsal import rehearsed
 from nnmf_topics.rereading import Corpus
 from nnmf_topics.sampling import Sample
 from nnmf_topics.spool import Spool
@@ -111,7 +111,9 @@ def _fitted(
     read = sample.of(chunks)
     if not chunks.in_memory:
         logger.info("reading the corpus for the frequencies of words, and documents to start from")
-        read = read if known is not None else _rehearsed(read, plan)
+        if known is None:
+            layers = len(plan.widths)
+            read = rehearsed(read, plan.init, layers, plan.loss, plan.dtype, plan.device)
     new = survey(read, plan.num_terms)
     if new.documents == 0:
         return None
@@ -175,26 +177,6 @@ def _fitted(
     )
     _log_end(final.history)
     return result(final)
-
-
-def _rehearsed(chunks: Iterable[Matrix], plan: Plan) -> Iterator[Matrix]:
-    """Pass chunks on, and train on next to nothing when there is more than one.
-
-    What is to be loaded and compiled is not after a long reading then: what fails there does so
-    soon, and what memory it takes is taken from the beginning.
-    """
-    for number, chunk in enumerate(chunks):
-        if number == 1:
-            _rehearse(plan)
-        yield chunk
-
-
-def _rehearse(plan: Plan) -> None:
-    random_state = np.random.RandomState(0)
-    X = sp.csc_array(random_state.random_sample((6, 8)).astype(plan.dtype))
-    name = "clusters" if plan.init == "auto" else plan.init
-    start = initialize(name, X, [2] * len(plan.widths), random_state, plan.device)
-    training.train([X], start, loss=plan.loss, passes=1, device=plan.device, in_memory=False)
 
 
 def _log_end(history: History) -> None:

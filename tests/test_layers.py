@@ -53,7 +53,7 @@ LEVELS = (
     {"online"},
     {"training"},
     {"trained"},
-    {"updating", "model_file", "encoder"},
+    {"updating", "model_file", "encoder", "rehearsal"},
     {"fitting"},
     {"model", "estimator", "baselines"},
     {"__init__"},
