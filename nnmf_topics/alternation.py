@@ -49,6 +49,7 @@ def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple
         codes = data.codes(ahead, gram, codes, _SWEEPS)
         moved = _moved(ahead, *data.sums(codes))
         momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        del ahead  # of the size of the terms
         ahead = kept_alive(_extrapolated(moved, A, (momentum - 1) / (momentum + 1)), moved)
         A = moved
     lengths = column_lengths(A)
@@ -63,7 +64,8 @@ def _documents_of_a_part(A: Array) -> int:
 
 def _moved(A: Array, XS: Array, SS: Array) -> Array:
     """Return the factor improved, from X S^T (m, k) and S S^T (k, k)."""
-    moved = coordinate_descent(SS, _transposed(XS), _transposed(A), _SWEEPS)
+    arrays = SS, _transposed(XS), _transposed(A)
+    moved = coordinate_descent(*arrays, _SWEEPS, overwrite_rhs=True)
     return kept_alive(_transposed(moved), A)
 
 

@@ -21,7 +21,9 @@ _ENTRIES_OF_A_THREAD = 2**19
 """Fewer would wait longer for each other than they compute; more would not stay in the cache."""
 
 
-def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Array:
+def coordinate_descent(
+    gram: Array, rhs: Array, start: Array, sweeps: int, overwrite_rhs: bool = False
+) -> Array:
     """Lower <S, gram S> / 2 - <rhs, S> over S >= 0, for one problem or for each of a stack.
 
     A sweep minimises over one row after the other, exactly, the other rows held:
@@ -33,6 +35,8 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
     rhs : Array of shape (k, n), or (r, k, n)
     start : Array of the shape of `rhs`
     sweeps : int
+    overwrite_rhs : bool
+        Whether `rhs` is not needed any more, so that its memory may be used.
 
     Returns
     -------
@@ -43,7 +47,8 @@ def coordinate_descent(gram: Array, rhs: Array, start: Array, sweeps: int) -> Ar
         gram = np.ascontiguousarray(gram)
         if gram.ndim > 2:
             return _one_by_one(kernels.descend, gram, rhs.mT, start.mT, sweeps).mT
-        return _on_threads(partial(kernels.descend, gram), rhs.T, start.T, sweeps).T
+        descend = partial(kernels.descend, gram)
+        return _on_threads(descend, rhs.T, start.T, sweeps, overwrite_rhs).T
     cuda = cuda_kernels_for(gram, rhs, start, topics=gram.shape[-1])
     if cuda is not None and gram.ndim == 2:
         return cuda.descend(gram, rhs.T, start.T, sweeps).T
@@ -96,10 +101,12 @@ def descend_columns(A: Array, data: Array, mix: Array, H: Array, sweeps: int) ->
     return _on_threads(partial(kernels.descend_rows, H, mix), data, A, sweeps)
 
 
-def _on_threads(descend: Any, given: Array, start: Array, sweeps: int) -> Array:
+def _on_threads(
+    descend: Any, given: Array, start: Array, sweeps: int, overwrite: bool = False
+) -> Array:
     """Descend by compiled loops on rows (n, k), many of them on several threads."""
     given, near = _alike(given, start)
-    S = np.empty_like(given)
+    S = given if overwrite else np.empty_like(given)  # rows are read before they are written
     width = width_of_parts(len(S), _ENTRIES_OF_A_THREAD // max(S.shape[1], 1))
 
     def work(first: int) -> None:

@@ -134,8 +134,8 @@ def layerwise(
 def _clusters(
     X: Matrix, widths: Sequence[int], random_state: np.random.RandomState, device: Device
 ) -> list[np.ndarray]:
-    sums = cluster_sums(X, widths[0], random_state, device)
-    A = unit_columns(filled(sums, np.max(sums, axis=0) > 0, random_state))
+    A = cluster_sums(X, widths[0], random_state, device)
+    A = unit_columns(filled(A, np.max(A, axis=0) > 0, random_state))
     first = alternated(X, A, _ALTERNATIONS_OF_CLUSTERS, device)
     above = upper_layers(first, widths[1:], random_state, _EVENNESS_OF_CLUSTERS, restarts=0)
     return [first[0], *above]

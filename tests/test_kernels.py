@@ -71,6 +71,17 @@ def test_sweeps_are_those_of_the_array_functions(by_calls, dtype, rtol):
         np.testing.assert_allclose(found, expected, rtol, atol=rtol * np.max(expected))
 
 
+@DTYPES
+def test_constants_are_overwritten_only_where_they_may_be_and_sweeps_stay_the_same(dtype, rtol):
+    for A, X in problems(dtype):
+        gram, rhs = A.T @ A, np.ascontiguousarray((A.T @ X).T).T
+        start, kept = np.ones_like(rhs), rhs.copy()
+        expected = coordinate_descent(gram, rhs, start, 2)
+        np.testing.assert_array_equal(rhs, kept)
+        found = coordinate_descent(gram, rhs, start, 2, overwrite_rhs=True)
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("stack", [(), (3,)])
 def test_a_start_of_another_shape_is_refused_and_one_of_another_precision_taken(stack):
     A, X, near = (
