@@ -47,9 +47,9 @@ def alternate(X: Matrix, A: Array, steps: int, part: int | None = None) -> tuple
     for _ in range(steps):
         gram = _transposed(ahead) @ ahead
         codes = data.codes(ahead, gram, codes, _SWEEPS)
-        moved = _moved(ahead, *data.sums(codes))
+        # The former one is of the size of the terms, and not needed any more.
+        moved = ahead = _moved(ahead, *data.sums(codes))
         momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        del ahead  # of the size of the terms
         ahead = kept_alive(_extrapolated(moved, A, (momentum - 1) / (momentum + 1)), moved)
         A = moved
     lengths = column_lengths(A)
